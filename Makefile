@@ -1,0 +1,41 @@
+# Every target does its own set-up in .venv.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+RUN_DIR ?= runs/kung_fu_master
+ARGS ?=
+
+.PHONY: train test check format tensorboard evaluate clean
+
+train: $(VENV)/.installed
+	$(PYTHON) train.py --run-dir $(RUN_DIR) $(ARGS)
+
+evaluate: $(VENV)/.installed
+	$(PYTHON) evaluate.py --checkpoint $(RUN_DIR) $(ARGS)
+
+tensorboard: $(VENV)/.installed
+	$(VENV)/bin/tensorboard --logdir runs $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(PYTHON) -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+	PYTHONPATH=. $(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@

@@ -1,0 +1,126 @@
+"""Judging a policy: whole games, raw scores, interval estimates."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from rich.table import Table
+from scipy import stats
+
+from agent.actor_critic import ActorCritic
+from agent.collector import Episode
+
+RANDOM_SCORE, HUMAN_SCORE = 258.5, 22_736.3
+"""Kung-Fu Master, no-op starts: Wang et al. 2016, "Dueling network architectures", table 2."""
+MAX_PARALLEL = 32
+"""Games played at the same time at most."""
+
+
+@torch.no_grad()
+def play_games(
+    envs: VectorEnv[Any, Any, Any],
+    model: ActorCritic,
+    games: int,
+    seed: int,
+    on_step: Callable[[NDArray[np.uint8], list[int]], None] | None = None,
+) -> list[Episode]:
+    """Play whole games with the sampled policy.
+
+    Every environment plays a number of games fixed beforehand. Taking the first ``games`` that
+    finish instead would favour short ones, which are the bad ones.
+
+    Args:
+        envs: Autoreset mode SAME_STEP, episode statistics in ``infos["episode"]``.
+        model: The policy, on any device.
+        games: How many games in all, at least 1.
+        seed: Seed of environments and action sampling; the same seed gives the same games.
+        on_step: Called before each step with the observations (N, C, H, W) and the number of
+            games that each environment has finished.
+
+    Returns:
+        ``games`` episodes, ordered by environment.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    quota = [games // envs.num_envs + (n < games % envs.num_envs) for n in range(envs.num_envs)]
+    episodes: list[list[Episode]] = [[] for _ in quota]
+    obs, _ = envs.reset(seed=seed)
+    while any(len(played) < due for played, due in zip(episodes, quota, strict=True)):
+        if on_step:
+            on_step(obs, [len(played) for played in episodes])
+        policy = model(torch.from_numpy(obs).to(device)).policy
+        actions = torch.multinomial(policy.probs, 1, generator=generator).squeeze(1)
+        obs, _, terminated, truncated, infos = envs.step(actions.cpu().numpy())
+        for n in np.flatnonzero(terminated | truncated):
+            if len(episodes[n]) < quota[n]:
+                score, length = infos["episode"]["r"][n], infos["episode"]["l"][n]
+                episodes[n].append(Episode(float(score), int(length)))
+    return [episode for played in episodes for episode in played]
+
+
+def summarize(scores: list[float]) -> dict[str, Any]:
+    """Statistics of raw game scores.
+
+    Args:
+        scores: At least one score.
+
+    Returns:
+        ``mean``, ``median``, ``iqm`` (mean of the middle half, Agarwal et al. 2021), ``ci95`` (95 %
+        percentile bootstrap interval of the mean, 10,000 resamples) and ``human_normalized``
+        (0 is random play, 1 a human's score).
+    """
+    mean = float(np.mean(scores))
+    interval = (mean, mean)
+    if len(scores) > 1:
+        interval = stats.bootstrap(
+            (scores,), np.mean, n_resamples=10_000, method="percentile", rng=0
+        ).confidence_interval
+    return {
+        "mean": mean,
+        "median": float(np.median(scores)),
+        "iqm": float(stats.trim_mean(scores, 0.25)),
+        "ci95": [float(interval[0]), float(interval[1])],
+        "human_normalized": (mean - RANDOM_SCORE) / (HUMAN_SCORE - RANDOM_SCORE),
+    }
+
+
+def report(episodes: list[Episode], seed: int, steps: int) -> dict[str, Any]:
+    """An evaluation as the JSON object that evaluate.py writes.
+
+    Args:
+        episodes: The games played.
+        seed: Their seed.
+        steps: Agent steps for which the policy was trained.
+
+    Returns:
+        ``episodes`` (their number), ``seed``, ``steps``, ``scores``, ``lengths`` (agent steps) and
+        the keys of ``summarize``.
+    """
+    scores = [episode.score for episode in episodes]
+    return {
+        "episodes": len(episodes),
+        "seed": seed,
+        "steps": steps,
+        "scores": scores,
+        "lengths": [episode.length for episode in episodes],
+    } | summarize(scores)
+
+
+def score_table(result: dict[str, Any]) -> Table:
+    """A report for the terminal."""
+    table = Table("raw game score", f"{result['episodes']} whole games", title="evaluation")
+    low, high = result["ci95"]
+    rows = {
+        "mean": f"{result['mean']:,.0f}",
+        "median": f"{result['median']:,.0f}",
+        "interquartile mean": f"{result['iqm']:,.0f}",
+        "95 % interval of the mean": f"{low:,.0f} to {high:,.0f}",
+        "human-normalised": f"{result['human_normalized']:.3f}  (0 random, 1 human)",
+        "trained for": f"{result['steps']:,} agent steps",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,244 @@
+"""Learning: proximal policy optimisation with a reconstruction loss on the shared encoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from agent.actor_critic import ActorCritic
+from agent.losses import clipped_policy_loss, value_loss
+from agent.returns import generalized_advantages
+from agent.rollout import Rollout
+from encoders import ArtifactWeightsConfig, artifact_weights, to_blocks, weighted_mse
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss or gradient became NaN or infinite; no parameter was changed by it."""
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017).
+
+    A2C is the special case of one epoch over one minibatch: the ratio is then 1 everywhere and
+    ``clip`` has no effect.
+    """
+
+    num_steps: int = 64
+    """Agent steps of each environment in one rollout; a multiple of the four stacked frames."""
+    num_epochs: int = 2
+    """Passes over each rollout."""
+    num_minibatches: int = 4
+    """Parts of a rollout, one optimizer step each."""
+    learning_rate: float = 5e-4
+    """Adam's step size at the start."""
+    final_learning_rate: float = 5e-5
+    """Step size at ``--total-steps``; in between it falls linearly."""
+    clip: float = 0.1
+    """Largest change of an action's probability ratio that is still rewarded."""
+    gamma: float = 0.99
+    """Discount per agent step."""
+    gae_lambda: float = 0.9
+    """Weight of longer advantage estimates."""
+    normalize_advantages: bool = True
+    """Shift and scale each minibatch's advantages to mean 0 and standard deviation 1."""
+    max_grad_norm: float = 0.5
+    """Gradients are scaled down to this global norm."""
+    value_coef: float = 0.5
+    """Factor of the value loss."""
+    entropy_coef: float = 0.01
+    """Factor of the entropy bonus."""
+    reconstruction_coef: float = 0.5
+    """Factor of the reconstruction loss."""
+    autoencoder_steps: int = 0
+    """Agent steps at the start in which only the autoencoder learns, on the images of the
+    untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
+    the order "autoencoder first, then the branches on its output"."""
+    normalizer_steps: int = 40_000
+    """Agent steps at the start in which the mean image and standard deviation are fitted."""
+    reward_scale: float = 0.01
+    """Learning sees the score times this factor."""
+    reward_clip: tuple[float, float] = (-1.0, 10.0)
+    """Learning sees scaled rewards cut to this range; reported scores are always raw."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        for name in ("num_steps", "num_epochs", "num_minibatches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("autoencoder_steps", "normalizer_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip", "max_grad_norm", "reward_scale"):
+            if not 0.0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in (
+            "final_learning_rate",
+            "value_coef",
+            "entropy_coef",
+            "reconstruction_coef",
+        ):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("gamma", "gae_lambda"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+        if not self.reward_clip[0] < self.reward_clip[1]:
+            raise ValueError(f"reward_clip must be (low, high), got {self.reward_clip}")
+
+    def coefficients(self, steps: int) -> dict[str, float]:
+        """Factor of each loss after ``steps`` agent steps; the keys are those of the losses."""
+        branches = float(steps >= self.autoencoder_steps)
+        return {
+            "policy": branches,
+            "value": branches * self.value_coef,
+            "entropy": branches * self.entropy_coef,
+            "reconstruction": self.reconstruction_coef,
+        }
+
+    def learning_rate_at(self, progress: float) -> float:
+        """Step size when a share ``progress`` (0 to 1) of the training is done."""
+        share = min(max(progress, 0.0), 1.0)
+        return self.learning_rate + share * (self.final_learning_rate - self.learning_rate)
+
+
+class Minibatch(NamedTuple):
+    """Samples of one optimizer step; the first D observations are also reconstructed."""
+
+    obs: Tensor  # (B, C, H, W) uint8
+    regions: Tensor  # (D, C, H, W) uint8
+    actions: Tensor  # (B,)
+    old_log_probs: Tensor  # (B,)
+    advantages: Tensor  # (B,)
+    returns: Tensor  # (B,)
+
+
+class PPO:
+    """Owns the optimizer; turns rollouts into better parameters and metrics."""
+
+    def __init__(
+        self, model: ActorCritic, config: PPOConfig, weights: ArtifactWeightsConfig
+    ) -> None:
+        """Prepare to train ``model``."""
+        self.model, self.config, self.weights = model, config, weights
+        self.optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, eps=1e-5)
+
+    def update(self, rollout: Rollout, steps: int, progress: float) -> dict[str, float]:
+        """Learn from one rollout.
+
+        Args:
+            rollout: Filled by the collector.
+            steps: Agent steps collected so far; decides which losses and statistics are learned.
+            progress: Share of the training that is done, 0 to 1; decides the learning rate.
+
+        Returns:
+            Metrics by TensorBoard tag, means over the optimizer steps.
+
+        Raises:
+            NonFiniteLossError: If a loss or gradient is NaN or infinite; the parameters are as
+                before that minibatch.
+        """
+        config = self.config
+        if steps <= config.normalizer_steps or not self.model.normalizer.count:
+            self.model.normalizer.update(rollout.frames[rollout.stack :].flatten(0, 1))
+        learning_rate = config.learning_rate_at(progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
+        advantages = generalized_advantages(
+            rewards,
+            rollout.values,
+            rollout.next_values,
+            rollout.terminated,
+            rollout.truncated,
+            config.gamma,
+            config.gae_lambda,
+        )
+        returns = advantages + rollout.values
+        coefficients = config.coefficients(steps)
+        history: list[Tensor] = []
+        names: list[str] = []
+        for batch in self._minibatches(rollout, advantages, returns):
+            losses, metrics = self._losses(batch)
+            assert losses.keys() == coefficients.keys()
+            loss = torch.stack([coefficients[name] * losses[name] for name in losses]).sum()
+            self.optimizer.zero_grad()
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
+            if not torch.isfinite(loss + norm):
+                raise NonFiniteLossError(f"loss {loss.item()}, gradient norm {norm.item()}")
+            self.optimizer.step()
+            row = {f"loss/{name}": value for name, value in losses.items()}
+            row |= metrics | {"gradients/norm": norm}
+            names = list(row)
+            history.append(torch.stack([value.detach() for value in row.values()]))
+        means = cast(list[float], torch.stack(history).mean(dim=0).tolist())
+        variance = returns.var()
+        return dict(zip(names, means, strict=True)) | {
+            "policy/learning_rate": learning_rate,
+            "value/explained_variance": (1 - advantages.var() / (variance + 1e-8)).item(),
+            "artifacts/frames": rollout.regions[rollout.stack :].amax((2, 3)).float().mean().item(),
+        }
+
+    def _minibatches(
+        self, rollout: Rollout, advantages: Tensor, returns: Tensor
+    ) -> Iterator[Minibatch]:
+        """Shuffled parts of the rollout, ``num_epochs`` times over.
+
+        Only the stacks of every C-th step are reconstructed: together they hold every frame once.
+        They are dealt evenly to the minibatches and stand first in each.
+        """
+        config, device = self.config, rollout.frames.device
+        indices = torch.arange(rollout.size, device=device)
+        reconstructed = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
+        old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
+        advantages, returns = advantages.flatten(), returns.flatten()
+        for _ in range(config.num_epochs):
+            parts = [
+                chosen[torch.randperm(len(chosen), device=device)].chunk(config.num_minibatches)
+                for chosen in (indices[reconstructed], indices[~reconstructed])
+            ]
+            for first, rest in zip(*parts, strict=True):
+                index = torch.cat([first, rest])
+                yield Minibatch(
+                    rollout.observations(index),
+                    rollout.observation_regions(first),
+                    actions[index],
+                    old_log_probs[index],
+                    advantages[index],
+                    returns[index],
+                )
+
+    def _losses(self, batch: Minibatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Losses by name, and metrics by tag, of one minibatch."""
+        policy, value, latent = self.model(batch.obs)
+        log_probs = policy.log_prob(batch.actions)
+        advantages = batch.advantages
+        if self.config.normalize_advantages:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        entropy = policy.entropy().mean()
+        count = len(batch.regions)
+        reconstruction = self.model.decode(latent[:count])
+        target = to_blocks(self.model.normalizer(batch.obs[:count]))
+        weights = to_blocks(artifact_weights(batch.regions, self.weights))
+        losses = {
+            "policy": clipped_policy_loss(
+                log_probs, batch.old_log_probs, advantages, self.config.clip
+            ),
+            "value": value_loss(value, batch.returns),
+            "entropy": -entropy,
+            "reconstruction": weighted_mse(reconstruction, target, weights),
+        }
+        with torch.no_grad():
+            log_ratio = log_probs - batch.old_log_probs
+            change = log_ratio.exp() - 1
+            metrics = {
+                "policy/entropy": entropy,
+                "policy/kl": (change - log_ratio).mean(),
+                "policy/clip_fraction": change.abs().gt(self.config.clip).float().mean(),
+                "loss/reconstruction_unweighted": (reconstruction - target).square().mean(),
+                "latent/saturated": latent.abs().gt(0.99).float().mean(),
+            }
+        return losses, metrics

@@ -1,0 +1,1 @@
+"""Studies too slow for the tests; each prints a table and writes JSON."""

@@ -1,0 +1,19 @@
+"""The small-artifact autoencoder: network, detector and weighted loss."""
+
+from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
+from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer, to_blocks, to_images
+from encoders.losses import ArtifactWeightsConfig, artifact_weights, weighted_mse
+
+__all__ = [
+    "ArtifactDetector",
+    "ArtifactDetectorConfig",
+    "ArtifactWeightsConfig",
+    "Decoder",
+    "Encoder",
+    "EncoderConfig",
+    "Normalizer",
+    "artifact_weights",
+    "to_blocks",
+    "to_images",
+    "weighted_mse",
+]

@@ -1,0 +1,149 @@
+"""The encoder that actor, critic and decoder share, and the decoder that mirrors it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BLOCK = 4
+"""Side of the pixel blocks in which the decoder draws: the stride of the first convolution."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Size of the encoder; the decoder mirrors it."""
+
+    latent_dim: int = 64
+    """Units of the tanh layer between encoder and everything else."""
+    channels: tuple[int, int, int] = (16, 32, 32)
+    """Output channels of the three convolutions."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if self.latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, got {self.latent_dim}")
+        if min(self.channels) < 1:
+            raise ValueError(f"channels must each be at least 1, got {self.channels}")
+
+
+class Normalizer(nn.Module):
+    """Subtracts the mean image and divides by one standard deviation; both are buffers.
+
+    Without the mean image the autoencoder learns the mean image and nothing else. The standard
+    deviation is one number over all pixels, because a pixel that hardly ever changes would
+    otherwise blow up, and it has a floor, because the first frames of every game are identical.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    STD_FLOOR = 8.0
+    """Grey levels. An empty floor has none; ten per cent of a frame in motion has about 30."""
+
+    def __init__(self, height: int, width: int) -> None:
+        """Start with a mid-grey mean image and no evidence."""
+        super().__init__()
+        self.register_buffer("mean", torch.full((height, width), 128.0))
+        self.register_buffer("variance", torch.zeros(height, width))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    @property
+    def std(self) -> Tensor:
+        """The floored standard deviation in grey levels, a scalar."""
+        return self.variance.mean().sqrt().clamp(min=self.STD_FLOOR)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Grey levels (..., H, W) of any type to normalised units, float32."""
+        return (frames.float() - self.mean) / self.std
+
+    def denormalize(self, frames: Tensor) -> Tensor:
+        """Normalised units (..., H, W) to grey levels uint8, rounded and cut to 0..255."""
+        return (frames.float() * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)
+
+    @torch.no_grad()
+    def update(self, frames: Tensor) -> None:
+        """Take a batch of frames, (B, H, W) uint8, into the running moments.
+
+        Merges two sets of moments exactly: Chan, Golub & LeVeque (1979), "Updating formulae and a
+        pairwise algorithm for computing sample variances".
+        """
+        batch = frames.float()
+        size = batch.shape[0]
+        total = self.count + size
+        share = (size / total).float()
+        delta = batch.mean(dim=0) - self.mean
+        self.variance.copy_(
+            (1 - share) * self.variance
+            + share * batch.var(dim=0, correction=0)
+            + share * (1 - share) * delta.square() * (self.count > 0)
+        )
+        self.mean += share * delta
+        self.count.copy_(total)
+
+
+class Encoder(nn.Module):
+    """Normalised observations (B, C, H, W) to a tanh latent (B, latent_dim)."""
+
+    def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
+        """Build for observations (C, H, W); H and W must be multiples of 8."""
+        super().__init__()
+        frames, height, width = obs_shape
+        if height % 8 or width % 8:
+            raise ValueError(f"height and width must be multiples of 8, got {height} x {width}")
+        first, second, third = config.channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(frames, first, 8, stride=4, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(second, third, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(third * (height // 8) * (width // 8), config.latent_dim),
+            nn.Tanh(),
+        )
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """(B, C, H, W) normalised to (B, latent_dim) in -1..1."""
+        return self.layers(obs)
+
+
+class Decoder(nn.Module):
+    """Latent (B, latent_dim) to an image in blocks of 4 x 4 pixels, the encoder's mirror.
+
+    The last stage is a sub-pixel convolution (Shi et al. 2016): no convolution runs at full
+    resolution, and every pixel of a block has weights of its own, which small sharp objects need.
+    Its output stays in blocks, (B, 16 C, H / 4, W / 4), because a sum over pixels such as the loss
+    does not care about their order and reordering gradients costs as much as a convolution:
+    ``to_blocks`` brings a target into the same order, ``to_images`` is for looking.
+    """
+
+    def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
+        """Build for observations (C, H, W); H and W must be multiples of 8."""
+        super().__init__()
+        frames, height, width = obs_shape
+        _, second, third = config.channels
+        self.layers = nn.Sequential(
+            nn.Linear(config.latent_dim, third * (height // 8) * (width // 8)),
+            nn.ReLU(),
+            nn.Unflatten(1, (third, height // 8, width // 8)),
+            nn.ConvTranspose2d(third, second, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(second, frames * BLOCK**2, 1),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, latent_dim) to (B, 16 C, H / 4, W / 4) in normalised units."""
+        return self.layers(latent)
+
+
+def to_blocks(images: Tensor) -> Tensor:
+    """(B, C, H, W) to the decoder's order (B, 16 C, H / 4, W / 4)."""
+    return functional.pixel_unshuffle(images, BLOCK)
+
+
+def to_images(blocks: Tensor) -> Tensor:
+    """The decoder's output (B, 16 C, H / 4, W / 4) to images (B, C, H, W)."""
+    return functional.pixel_shuffle(blocks, BLOCK)

@@ -1,0 +1,5 @@
+"""The game: Kung-Fu Master as a batch of small single-channel observations."""
+
+from envs.kung_fu_master import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
+
+__all__ = ["NUM_ACTIONS", "OBSERVATION_SHAPE", "EnvConfig", "make_envs"]

@@ -1,0 +1,143 @@
+"""Kung-Fu Master, the whole environment from emulator to observation.
+
+ALE's C++ vector environment renders native RGB; the play area is cut out, projected to one
+channel and stacked over the last four frames. Nothing is resized: a resize is what loses a knife.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from numpy.typing import NDArray
+
+from envs.projection import FIRST_FLOOR, Projection
+
+SCREEN_SHAPE = (210, 160)
+"""Native frame: height, width."""
+PLAY_AREA = (slice(96, 160), slice(8, 152))
+"""Rows and columns of the native frame in which the fight happens."""
+STACK = 4
+"""Sequential frames in one observation, oldest first."""
+OBSERVATION_SHAPE = (STACK, 64, 144)
+"""Shape of one observation."""
+NUM_ACTIONS = 14
+"""The game's minimal action set."""
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """The evaluation protocol; the defaults are ALE's v5 (Machado et al. 2018)."""
+
+    repeat_action_probability: float = 0.25
+    """Sticky actions: chance that the emulator repeats the previous action (0 to 1)."""
+    frameskip: int = 4
+    """Emulator frames in one agent step."""
+    max_episode_frames: int = 108_000
+    """Emulator frames after which an episode is truncated (30 minutes of play)."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if not 0.0 <= self.repeat_action_probability <= 1.0:
+            raise ValueError(
+                "repeat_action_probability must be from 0 to 1, "
+                f"got {self.repeat_action_probability}"
+            )
+        if self.frameskip < 1:
+            raise ValueError(f"frameskip must be at least 1, got {self.frameskip}")
+        if self.max_episode_frames < self.frameskip:
+            raise ValueError(
+                f"max_episode_frames must be at least frameskip ({self.frameskip}), "
+                f"got {self.max_episode_frames}"
+            )
+
+
+def make_envs(config: EnvConfig, num_envs: int) -> VectorEnv[Any, Any, Any]:
+    """Build ``num_envs`` games that step together.
+
+    Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
+    ends is reset within the same step; ``infos["final_obs"]`` then holds its real last
+    observation (in the rows where it ended) and ``infos["episode"]`` its raw score ``r`` and
+    length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). ``render()``
+    returns the native screens of the last step.
+
+    Args:
+        config: The protocol.
+        num_envs: How many games, at least 1.
+
+    Returns:
+        A Gymnasium vector environment with autoreset mode SAME_STEP.
+    """
+    emulator = AtariVectorEnv(
+        "kung_fu_master",
+        num_envs,
+        frameskip=config.frameskip,
+        repeat_action_probability=config.repeat_action_probability,
+        max_num_frames_per_episode=config.max_episode_frames,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        img_height=SCREEN_SHAPE[0],
+        img_width=SCREEN_SHAPE[1],
+        grayscale=False,
+        stack_num=1,
+        maxpool=False,  # the maximum of two frames erases a dark knife on a bright background
+        noop_max=0,
+        use_fire_reset=False,
+        reward_clipping=False,
+    )
+    return RecordEpisodeStatistics(PlayArea(emulator, FIRST_FLOOR))
+
+
+class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
+    """Cuts out the play area, projects it to one channel and stacks four frames.
+
+    At an episode's start all four are its first frame; no frame crosses an episode's end.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any], projection: Projection) -> None:
+        """Wrap native-resolution RGB environments, observations (N, 1, 210, 160, 3) uint8."""
+        super().__init__(envs)
+        self._projection = projection
+        self._stacks = np.zeros((envs.num_envs, *OBSERVATION_SHAPE), np.uint8)
+        self._screens = np.zeros((envs.num_envs, *SCREEN_SHAPE, 3), np.uint8)
+        self.single_observation_space = Box(0, 255, OBSERVATION_SHAPE, np.uint8)
+        self.observation_space = batch_space(self.single_observation_space, envs.num_envs)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Start every episode anew; ``seed`` and ``options`` go to the emulator."""
+        screens, infos = self.env.reset(seed=seed, options=options)
+        self._screens = screens[:, 0]
+        self._stacks[:] = self._observe(self._screens)[:, None]
+        return self._stacks.copy(), infos
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[
+        NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Act once in every game; arguments and results as in Gymnasium."""
+        screens, rewards, terminated, truncated, infos = self.env.step(actions)
+        self._screens = screens[:, 0]
+        frames = self._observe(self._screens)
+        self._stacks[:, :-1] = self._stacks[:, 1:]
+        ended = np.flatnonzero(terminated | truncated)
+        if len(ended):
+            self._stacks[ended, -1] = self._observe(infos["final_obs"][ended, 0])
+            infos["final_obs"] = self._stacks.copy()
+            self._stacks[ended] = frames[ended, None]
+        self._stacks[:, -1] = frames
+        return self._stacks.copy(), rewards, terminated, truncated, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...]:
+        """The native screens after the last step, N times (210, 160, 3) uint8."""
+        return tuple(self._screens)
+
+    def _observe(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(N, 210, 160, 3) RGB to (N, 64, 144) projected."""
+        rows, columns = PLAY_AREA
+        return self._projection(screens[:, rows, columns])

@@ -1,0 +1,155 @@
+"""Judge a trained agent: whole games, raw scores, and a video of what it sees."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import cattrs
+import imageio.v2 as imageio
+import numpy as np
+import torch
+import tyro
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from rich.console import Console
+
+from agent import checkpoint as checkpoints
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.errors import UserError
+from agent.evaluation import MAX_PARALLEL, play_games, report, score_table
+from agent.memory import keep_freed_memory
+from agent.pictures import video_frame
+from encoders import (
+    ArtifactDetector,
+    ArtifactDetectorConfig,
+    ArtifactWeightsConfig,
+    artifact_weights,
+)
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
+
+FRAMES_PER_SECOND = 15
+"""Of the video: 60 emulator frames a second, four to an agent step."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge a trained agent on whole games of Kung-Fu Master."""
+
+    checkpoint: Path
+    """Checkpoint file, or a run directory (its latest checkpoint)."""
+    episodes: int = 30
+    """Whole games to play."""
+    seed: int = 1_000_000
+    """Seed of the games and of action sampling."""
+    json: Path | None = None
+    """File for the result."""
+    video: Path | None = None
+    """File for a video of the first game, ending in .mp4 or .gif: game, observation,
+    reconstruction and weight map side by side."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises UserError naming the field, its value and what is allowed."""
+        if self.episodes < 1:
+            raise UserError(f"episodes must be at least 1, got {self.episodes}")
+        if not 0 <= self.seed < 2**31 - MAX_PARALLEL:
+            raise UserError(f"seed must be from 0 to {2**31 - MAX_PARALLEL - 1}, got {self.seed}")
+        if self.video and self.video.suffix not in {".mp4", ".gif"}:
+            raise UserError(f"video must end in .mp4 or .gif, got {self.video}")
+        for name in ("json", "video"):
+            path: Path | None = getattr(self, name)
+            if path and not (path.parent.is_dir() and not path.is_dir()):
+                raise UserError(f"{name} must be a file in an existing directory, got {path}")
+
+
+class Recorder:
+    """Writes the first environment's first game as a video."""
+
+    def __init__(
+        self,
+        path: Path,
+        envs: VectorEnv[Any, Any, Any],
+        model: ActorCritic,
+        detector: ArtifactDetector,
+        weights: ArtifactWeightsConfig,
+    ) -> None:
+        """Open ``path``; its ending chooses H.264 in MP4 or GIF."""
+        self._envs, self._model, self._detector = envs, model, detector
+        self._weights = weights
+        options: dict[str, Any] = {"fps": FRAMES_PER_SECOND}
+        if path.suffix == ".mp4":
+            options |= {"codec": "libx264", "macro_block_size": 2}
+        else:
+            options = {"duration": 1000 / FRAMES_PER_SECOND, "loop": 0}
+        self._writer = imageio.get_writer(path, **options)
+
+    def step(self, obs: NDArray[np.uint8], finished: list[int]) -> None:
+        """Add a frame while the first environment plays its first game."""
+        if finished[0]:
+            return
+        screens = cast(tuple[NDArray[np.uint8], ...], self._envs.render())
+        first = torch.from_numpy(obs[:1])
+        regions = torch.from_numpy(self._detector(obs[0]))[None]
+        weights = artifact_weights(regions, self._weights)[0, -1]
+        reconstruction = self._model.reconstruct(first)[0, -1]
+        frame = video_frame(
+            screens[0],
+            obs[0, -1],
+            reconstruction.numpy(),
+            (weights / weights.max()).numpy(),
+        )
+        self._writer.append_data(frame)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code: 0, or 2 for a user's mistake."""
+    config = tyro.cli(EvaluateConfig, args=sys.argv[1:] if argv is None else argv)
+    try:
+        evaluate(config)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Load, play, print and write.
+
+    Raises:
+        UserError: If the checkpoint cannot be used.
+    """
+    keep_freed_memory()
+    checkpoint = checkpoints.load(config.checkpoint)
+    saved = checkpoint.state["config"]
+    model = ActorCritic(
+        OBSERVATION_SHAPE, NUM_ACTIONS, cattrs.structure(saved["model"], ActorCriticConfig)
+    )
+    checkpoints.restore_model(checkpoint, model)
+    console = Console()
+    envs = make_envs(cattrs.structure(saved["env"], EnvConfig), min(config.episodes, MAX_PARALLEL))
+    with ExitStack() as cleanup:
+        cleanup.callback(envs.close)
+        on_step = None
+        if config.video:
+            detector = ArtifactDetector(cattrs.structure(saved["detector"], ArtifactDetectorConfig))
+            weights = cattrs.structure(saved["weights"], ArtifactWeightsConfig)
+            recorder = Recorder(config.video, envs, model, detector, weights)
+            cleanup.callback(recorder.close)
+            on_step = recorder.step
+        console.print(f"{checkpoint.path}: playing {config.episodes} whole games ...")
+        episodes = play_games(envs, model, config.episodes, config.seed, on_step)
+    result = report(episodes, config.seed, checkpoint.state["counters"]["steps"])
+    console.print(score_table(result))
+    if config.json:
+        config.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
