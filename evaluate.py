@@ -145,7 +145,7 @@ def evaluate(config: EvaluateConfig) -> None:
             on_step = recorder.step
         console.print(f"{checkpoint.path}: playing {config.episodes} whole games ...")
         episodes = play_games(envs, model, config.episodes, config.seed, on_step)
-    result = report(episodes, config.seed, checkpoint.state["counters"]["steps"])
+    result = report(episodes, config.seed, checkpoint.state["counters"])
     console.print(score_table(result))
     if config.json:
         config.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -35,9 +35,7 @@ EVALUATION_SEED = 1_000_000
 """Seed of the games at the end, the default of evaluate.py too."""
 RECENT_GAMES = 50
 """Finished games whose mean score stands for the present policy."""
-A2C = PPOConfig(
-    num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False, learning_rate=7e-4
-)
+A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
 CHANGEABLE = {
     "resume", "run_dir", "total_steps", "num_envs", "device",
@@ -323,7 +321,7 @@ def finish(
         envs = make_envs(config.env, min(config.evaluation_games, MAX_PARALLEL))
         episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
         envs.close()
-        result = report(episodes, EVALUATION_SEED, counters.steps)
+        result = report(episodes, EVALUATION_SEED, cattrs.unstructure(counters))
         (config.run_dir / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
         console.print(score_table(result))
     console.print(

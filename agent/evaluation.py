@@ -87,23 +87,25 @@ def summarize(scores: list[float]) -> dict[str, Any]:
     }
 
 
-def report(episodes: list[Episode], seed: int, steps: int) -> dict[str, Any]:
+def report(episodes: list[Episode], seed: int, counters: dict[str, Any]) -> dict[str, Any]:
     """An evaluation as the JSON object that evaluate.py writes.
 
     Args:
         episodes: The games played.
         seed: Their seed.
-        steps: Agent steps for which the policy was trained.
+        counters: Those of the checkpoint.
 
     Returns:
-        ``episodes`` (their number), ``seed``, ``steps``, ``scores``, ``lengths`` (agent steps) and
-        the keys of ``summarize``.
+        ``episodes`` (their number), ``seed``, ``steps`` and ``train_seconds`` (agent steps and time
+        for which the policy was trained), ``scores``, ``lengths`` (agent steps) and the keys of
+        ``summarize``.
     """
     scores = [episode.score for episode in episodes]
     return {
         "episodes": len(episodes),
         "seed": seed,
-        "steps": steps,
+        "steps": counters["steps"],
+        "train_seconds": counters["seconds"],
         "scores": scores,
         "lengths": [episode.length for episode in episodes],
     } | summarize(scores)

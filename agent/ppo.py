@@ -30,11 +30,11 @@ class PPOConfig:
     """Agent steps of each environment in one rollout; a multiple of the four stacked frames."""
     num_epochs: int = 2
     """Passes over each rollout."""
-    num_minibatches: int = 4
+    num_minibatches: int = 8
     """Parts of a rollout, one optimizer step each."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 8e-4
     """Adam's step size at the start."""
-    final_learning_rate: float = 5e-5
+    final_learning_rate: float = 8e-5
     """Step size at ``--total-steps``; in between it falls linearly."""
     clip: float = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""

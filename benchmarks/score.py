@@ -1,0 +1,90 @@
+"""Train with the defaults for several seeds, judge each, and write down what came out.
+
+Example:
+    python -m benchmarks.score --seeds 1 2 3 --json benchmarks/results/score.json
+"""
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Train and judge several seeds; a run that is already there is resumed or reused."""
+
+    json: Path
+    """File for the result."""
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """Seeds to train."""
+    runs: Path = Path("runs/score")
+    """Directory of the runs, one directory a seed."""
+    train_args: tuple[str, ...] = ()
+    """Further arguments for train.py."""
+
+
+def main() -> None:
+    """Run the study and print its table."""
+    config = tyro.cli(ScoreConfig)
+    results = [train(seed, config) for seed in config.seeds]
+    means = [result["mean"] for result in results]
+    summary = {
+        "command": " ".join(["python -m benchmarks.score", *sys.argv[1:]]),
+        "commit": output("git", "rev-parse", "HEAD"),
+        "machine": machine(),
+        "mean_over_seeds": float(np.mean(means)),
+        "lowest_seed": float(np.min(means)),
+        "runs": results,
+    }
+    config.json.parent.mkdir(parents=True, exist_ok=True)
+    config.json.write_text(json.dumps(summary, indent=1) + "\n")
+    table = Table("seed", "mean", "95 % interval", "median", "training", "steps/s")
+    for result in results:
+        low, high = result["ci95"]
+        table.add_row(
+            str(result["train_seed"]),
+            f"{result['mean']:,.0f}",
+            f"{low:,.0f} to {high:,.0f}",
+            f"{result['median']:,.0f}",
+            f"{result['train_seconds'] / 60:.1f} min",
+            f"{result['steps'] / result['train_seconds']:,.0f}",
+        )
+    Console().print(table)
+
+
+def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
+    """Train one seed unless its evaluation is there already; returns the evaluation."""
+    run_dir = config.runs / f"seed_{seed}"
+    evaluation = run_dir / "evaluation.json"
+    if not evaluation.exists():
+        command = [sys.executable, "train.py", "--run-dir", str(run_dir)]
+        started = any((run_dir / "checkpoints").glob("steps_*"))
+        command += ["--resume"] if started else ["--seed", str(seed), *config.train_args]
+        subprocess.run(command, check=True)
+    result: dict[str, Any] = json.loads(evaluation.read_text())
+    return {"train_seed": seed, **result}
+
+
+def machine() -> str:
+    """Processor and number of cores, in words."""
+    names = [line for line in output("lscpu").splitlines() if line.startswith("Model name")]
+    processor = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{processor}, {output('nproc')} cores, {platform.system()} {platform.machine()}"
+
+
+def output(*command: str) -> str:
+    """What a command prints, without the last line break."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A tiny vector environment whose every number can be worked out by hand."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+OBS_SHAPE = (4, 16, 24)
+NUM_ACTIONS = 3
+
+
+class CountingEnv(VectorEnv):
+    """Frame k of an episode has grey level 10 + k; the reward is the action.
+
+    Environment n terminates after ``lengths[n]`` steps, or is truncated there if n is odd.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012, as in Gymnasium
+
+    def __init__(self, lengths: list[int]) -> None:
+        self.num_envs, self.lengths = len(lengths), np.array(lengths)
+        self.single_observation_space = Box(0, 255, OBS_SHAPE, np.uint8)
+        self.single_action_space = Discrete(NUM_ACTIONS)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def _obs(self) -> np.ndarray:
+        ages = np.maximum(self.ages[:, None] + np.arange(-3, 1), 0)  # padded with the first frame
+        levels = (10 + ages).astype(np.uint8)[:, :, None, None]
+        return np.broadcast_to(levels, (self.num_envs, *OBS_SHAPE)).copy()
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        self.ages = np.zeros(self.num_envs, int)
+        self.returns = np.zeros(self.num_envs)
+        return self._obs(), {}
+
+    def step(self, actions: np.ndarray) -> tuple[Any, ...]:
+        self.ages += 1
+        self.returns += actions
+        ended = self.ages == self.lengths
+        odd = np.arange(self.num_envs) % 2 == 1
+        infos: dict[str, Any] = {}
+        if ended.any():
+            infos = {"final_obs": self._obs(), "_episode": ended}
+            infos["episode"] = {"r": self.returns * ended, "l": self.ages * ended}
+        self.ages[ended] = 0
+        self.returns[ended] = 0
+        return self._obs(), actions.astype(np.int32), ended & ~odd, ended & odd, infos

@@ -1,0 +1,181 @@
+"""Learning: who moves, who does not, and that it goes in the right direction."""
+
+import math
+
+import pytest
+import torch
+
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.ppo import PPO, NonFiniteLossError, PPOConfig
+from agent.rollout import Rollout
+from encoders import ArtifactWeightsConfig, EncoderConfig
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+
+STEPS, ENVS = 8, 6
+
+
+def make_model(**settings) -> ActorCritic:
+    torch.manual_seed(0)
+    config = ActorCriticConfig(
+        encoder=EncoderConfig(channels=(4, 8, 8)), bfloat16=False, **settings
+    )
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+
+
+def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
+    """Random images, actions of the model, and a reward of 100 for one of the actions."""
+    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
+    rollout.frames.random_(0, 256)
+    rollout.regions[:, :, 3:5, 3:8] = 1
+    rollout.ages[:] = 3
+    with torch.no_grad():
+        prediction = model(rollout.observations(torch.arange(rollout.size)))
+    actions = prediction.policy.sample()
+    rollout.actions[:] = actions.reshape(STEPS, ENVS)
+    rollout.log_probs[:] = prediction.policy.log_prob(actions).reshape(STEPS, ENVS)
+    rollout.values[:] = prediction.value.reshape(STEPS, ENVS)
+    rollout.rewards[:] = 100.0 * (rollout.actions == rewarded)
+    rollout.terminated[:] = True  # every step is a game of its own
+    return rollout
+
+
+def snapshot(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in module.parameters()]
+
+
+def moved(module: torch.nn.Module, before: list[torch.Tensor]) -> bool:
+    pairs = zip(module.parameters(), before, strict=True)
+    return any(not torch.equal(parameter, old) for parameter, old in pairs)
+
+
+def update(model: ActorCritic, rollout: Rollout, steps: int = 0, **settings) -> dict[str, float]:
+    config = PPOConfig(**{"num_steps": STEPS, "num_minibatches": 2} | settings)
+    return PPO(model, config, ArtifactWeightsConfig()).update(rollout, steps, progress=0.0)
+
+
+def test_the_rewarded_action_becomes_likely():
+    model = make_model()
+    ppo = PPO(model, PPOConfig(num_steps=STEPS, num_minibatches=2), ArtifactWeightsConfig())
+    for _ in range(30):
+        ppo.update(make_rollout(model, rewarded=1), steps=0, progress=0.0)
+    rollout = make_rollout(model)
+    probs = model(rollout.observations(torch.arange(rollout.size))).policy.probs.mean(dim=0)
+    assert probs[1] > 0.8
+
+
+def test_the_reconstruction_is_learned():
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.frames[:] = torch.randint(0, 256, (1, 1, *OBS_SHAPE[1:]), dtype=torch.uint8)
+    rollout.frames[:, ::2] = 0  # two pictures in turn
+    first = update(model, rollout)["loss/reconstruction"]
+    for _ in range(30):
+        last = update(model, rollout, learning_rate=3e-3)["loss/reconstruction"]
+    assert last < 0.3 * first
+
+
+def test_joint_gradients_train_the_encoder_and_reconstruction_gradients_alone_do_not_mix():
+    # Without a reconstruction loss, only "joint" lets actor and critic change the encoder.
+    for setting, expected in (("joint", True), ("reconstruction", False)):
+        model = make_model(encoder_gradients=setting)
+        encoder, actor = snapshot(model.encoder), snapshot(model.actor)
+        update(model, make_rollout(model), reconstruction_coef=0.0)
+        assert moved(model.encoder, encoder) == expected
+        assert moved(model.actor, actor)
+
+
+def test_the_autoencoder_comes_first_when_asked():
+    settings = {"autoencoder_steps": 100}
+    model = make_model(encoder_gradients="reconstruction")
+    before = {name: snapshot(child) for name, child in model.named_children()}
+    update(model, make_rollout(model), steps=99, **settings)
+    assert moved(model.encoder, before["encoder"])
+    assert moved(model.decoder, before["decoder"])
+    assert not moved(model.actor, before["actor"])
+    assert not moved(model.critic, before["critic"])
+    update(model, make_rollout(model), steps=100, **settings)
+    assert moved(model.actor, before["actor"])
+    assert moved(model.critic, before["critic"])
+
+
+def test_a2c_is_one_step_with_a_ratio_of_one():
+    # One epoch over one minibatch: nothing is clipped, and the clip's width does not matter.
+    results = []
+    for clip in (1e-6, 0.5):
+        model = make_model()
+        rollout = make_rollout(model)
+        model.normalizer.count += 1e12  # keep the statistics that the rollout was acted with
+        torch.manual_seed(1)
+        metrics = update(model, rollout, steps=10**9, num_epochs=1, num_minibatches=1, clip=clip)
+        assert metrics["policy/kl"] == pytest.approx(0.0, abs=1e-6)
+        results.append(snapshot(model))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch():
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.regions.zero_()
+    # Number the frames of each environment through: row r holds r in its first pixel.
+    rows = torch.arange(STEPS + 4, dtype=torch.uint8)[:, None].expand(-1, ENVS)
+    rollout.frames[:, :, 0, 0] = rows
+    rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
+    config = PPOConfig(num_steps=STEPS, num_epochs=1, num_minibatches=3)
+    ppo = PPO(model, config, ArtifactWeightsConfig())
+    zeros = torch.zeros(STEPS, ENVS)
+    seen, reconstructed = [], []
+    for batch in ppo._minibatches(rollout, zeros, zeros):
+        newest = batch.obs[:, -1, 0, :2].tolist()
+        seen += [tuple(pair) for pair in newest]
+        first = batch.obs[: len(batch.regions), :, 0, :2].flatten(0, 1).tolist()
+        reconstructed += [tuple(pair) for pair in first]
+    assert sorted(seen) == sorted((r, n) for r in range(3, STEPS + 3) for n in range(ENVS))
+    # Rows 3 to 10 are this rollout's; rows 0 to 2, the past, come along in the first stack.
+    assert len(reconstructed) == len(set(reconstructed)) == STEPS * ENVS
+    assert {row for row, _ in reconstructed} == set(range(3, STEPS + 3))
+
+
+def test_a_non_finite_loss_changes_nothing_and_is_an_error():
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.values[0, 0] = math.nan
+    before = snapshot(model)
+    with pytest.raises(NonFiniteLossError, match="loss nan"):
+        update(model, rollout, num_minibatches=1)
+    assert not moved(model, before)
+
+
+def test_the_learning_rate_falls_linearly():
+    config = PPOConfig(learning_rate=1e-3, final_learning_rate=1e-4)
+    rates = [config.learning_rate_at(progress) for progress in (0.0, 0.5, 1.0, 1.5)]
+    assert rates == pytest.approx([1e-3, 5.5e-4, 1e-4, 1e-4])
+
+
+def test_rewards_are_scaled_and_clipped_for_learning_only():
+    model = make_model()
+    rollout = make_rollout(model)
+    raw = rollout.rewards.clone()
+    by_default = update(model, rollout)["loss/value"]
+    assert torch.equal(rollout.rewards, raw)
+    model = make_model()
+    assert update(model, make_rollout(model), reward_clip=(0.0, 0.01))["loss/value"] < by_default
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_steps", 0),
+        ("num_epochs", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.nan),
+        ("clip", math.inf),
+        ("gamma", 1.01),
+        ("entropy_coef", -0.1),
+        ("autoencoder_steps", -1),
+        ("reward_clip", (1.0, 1.0)),
+    ],
+)
+def test_impossible_settings_are_named(field: str, value: object):
+    with pytest.raises(ValueError, match=field):
+        PPOConfig(**{field: value})  # type: ignore[arg-type]

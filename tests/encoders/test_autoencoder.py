@@ -1,0 +1,77 @@
+"""Encoder, decoder and normalisation."""
+
+import numpy as np
+import pytest
+import torch
+
+from encoders import Decoder, Encoder, EncoderConfig, Normalizer, to_blocks, to_images
+
+OBS_SHAPE = (4, 64, 144)
+
+
+def test_the_latent_is_64_tanh_units_and_the_decoder_returns_to_the_observation():
+    torch.manual_seed(0)
+    obs = 100 * torch.randn(3, *OBS_SHAPE)
+    latent = Encoder(OBS_SHAPE, EncoderConfig())(obs)
+    assert latent.shape == (3, 64)
+    assert latent.abs().max() <= 1.0
+    assert latent.abs().max() > 0.9  # large inputs saturate: the layer is a tanh
+    assert to_images(Decoder(OBS_SHAPE, EncoderConfig())(latent)).shape == obs.shape
+
+
+def test_the_autoencoder_can_learn_one_picture():
+    torch.manual_seed(0)
+    config = EncoderConfig(channels=(8, 16, 16))
+    encoder, decoder = Encoder((4, 16, 24), config), Decoder((4, 16, 24), config)
+    obs = torch.randn(1, 4, 16, 24)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 3e-3)
+    for _ in range(300):
+        loss = (to_images(decoder(encoder(obs))) - obs).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.1  # the variance is 1
+
+
+def test_blocks_are_a_reordering():
+    images = torch.arange(2 * 4 * 8 * 12.0).reshape(2, 4, 8, 12)
+    blocks = to_blocks(images)
+    assert blocks.shape == (2, 64, 2, 3)
+    torch.testing.assert_close(to_images(blocks), images)
+    assert blocks[0, :16, 0, 0].tolist() == images[0, 0, :4, :4].flatten().tolist()
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="multiples of 8, got 60 x 144"):
+        Encoder((4, 60, 144), EncoderConfig())
+
+
+def test_normalizer_agrees_with_numpy_over_several_batches():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (30, 8, 9), np.uint8)
+    frames[:, 0, 0] = 7
+    normalizer = Normalizer(8, 9)
+    for part in (frames[:1], frames[1:11], frames[11:]):
+        normalizer.update(torch.from_numpy(part))
+    mean, std = frames.mean(axis=0), np.sqrt(frames.var(axis=0).mean())
+    torch.testing.assert_close(normalizer.mean.numpy(), mean.astype(np.float32))
+    assert normalizer.std.item() == pytest.approx(std, rel=1e-4)
+    normalized = normalizer(torch.from_numpy(frames))
+    torch.testing.assert_close(normalized.numpy(), ((frames - mean) / std).astype(np.float32))
+    torch.testing.assert_close(normalizer.denormalize(normalized).numpy(), frames)
+
+
+def test_frames_without_variance_do_not_blow_up():
+    # The first steps of every game show the same empty floor.
+    normalizer = Normalizer(8, 8)
+    normalizer.update(torch.full((50, 8, 8), 100, dtype=torch.uint8))
+    assert normalizer.std.item() == Normalizer.STD_FLOOR
+    assert normalizer(torch.full((1, 8, 8), 101)).max().item() == pytest.approx(1 / 8)
+
+
+def test_normalisation_is_saved_with_the_model():
+    trained, fresh = Normalizer(8, 8), Normalizer(8, 8)
+    trained.update(torch.randint(0, 256, (5, 8, 8), dtype=torch.uint8))
+    fresh.load_state_dict(trained.state_dict())
+    probe = torch.randint(0, 256, (2, 8, 8), dtype=torch.uint8)
+    torch.testing.assert_close(fresh(probe), trained(probe))

@@ -1,0 +1,71 @@
+"""The weighted loss, compared with arithmetic."""
+
+import pytest
+import torch
+
+from encoders import ArtifactWeightsConfig, artifact_weights, weighted_mse
+
+
+def regions_with_one_artifact() -> torch.Tensor:
+    """Two frames of 4 x 5 pixels; the first has an artifact of two pixels."""
+    regions = torch.zeros(1, 2, 4, 5, dtype=torch.uint8)
+    regions[0, 0, 1, 2:4] = 1
+    return regions
+
+
+def test_weights_follow_the_rule():
+    # 2 pixels x 10, 18 beside them x 1, 20 in the frame without x 0.5: 48 in all.
+    weights = artifact_weights(regions_with_one_artifact(), ArtifactWeightsConfig())
+    assert weights[0, 0, 1, 2].item() == pytest.approx(10 / 48)
+    assert weights[0, 0, 0, 0].item() == pytest.approx(1 / 48)
+    assert weights[0, 1, 0, 0].item() == pytest.approx(0.5 / 48)
+    assert weights.sum().item() == pytest.approx(1.0)
+
+
+def test_both_factors_are_configurable():
+    config = ArtifactWeightsConfig(artifact=4.0, empty=0.25)
+    weights = artifact_weights(regions_with_one_artifact(), config)
+    assert (weights[0, 0, 1, 2] / weights[0, 0, 0, 0]).item() == pytest.approx(4.0)
+    assert (weights[0, 1, 0, 0] / weights[0, 0, 0, 0]).item() == pytest.approx(0.25)
+
+
+def test_the_cap_limits_a_weight_to_a_multiple_of_the_mean():
+    # Raw weights sum to 2 * 1000 + 18 + 10 = 2028, mean 50.7; the cap is twice that.
+    config = ArtifactWeightsConfig(artifact=1000.0, cap=2.0)
+    weights = artifact_weights(regions_with_one_artifact(), config)
+    assert (weights[0, 0, 1, 2] / weights[0, 0, 0, 0]).item() == pytest.approx(2 * 2028 / 40)
+
+
+def test_equal_weights_give_the_plain_mse():
+    torch.manual_seed(0)
+    reconstruction, target = torch.randn(2, 3, 4, 8, 8)
+    weights = artifact_weights(torch.zeros(3, 4, 8, 8), ArtifactWeightsConfig())
+    expected = torch.nn.functional.mse_loss(reconstruction, target)
+    torch.testing.assert_close(weighted_mse(reconstruction, target, weights), expected)
+
+
+def test_a_lost_artifact_costs_its_weight():
+    # The same error of 3 on one pixel, inside and outside of the artifact.
+    regions = regions_with_one_artifact()
+    weights = artifact_weights(regions, ArtifactWeightsConfig())
+    target = torch.zeros(1, 2, 4, 5)
+    inside, outside = target.clone(), target.clone()
+    inside[0, 0, 1, 2] = outside[0, 0, 3, 0] = 3.0
+    assert weighted_mse(inside, target, weights).item() == pytest.approx(9 * 10 / 48)
+    assert weighted_mse(outside, target, weights).item() == pytest.approx(9 * 1 / 48)
+
+
+def test_the_scale_does_not_depend_on_the_number_of_artifacts():
+    # An error of 1 everywhere costs 1, whatever is in view.
+    one = torch.ones(1, 2, 4, 5)
+    for regions in (regions_with_one_artifact(), torch.zeros(1, 2, 4, 5), one):
+        weights = artifact_weights(regions, ArtifactWeightsConfig())
+        assert weighted_mse(one, torch.zeros_like(one), weights).item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("artifact", 0.5), ("empty", 0.0), ("empty", 1.5), ("cap", 1.0)]
+)
+def test_impossible_settings_are_named(field: str, value: float):
+    with pytest.raises(ValueError, match=f"{field} must be .* got {value}"):
+        ArtifactWeightsConfig(**{field: value})
