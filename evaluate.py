@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import cattrs
 import imageio.v2 as imageio
 import numpy as np
 import torch
@@ -127,19 +126,22 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     keep_freed_memory()
     checkpoint = checkpoints.load(config.checkpoint)
-    saved = checkpoint.state["config"]
     model = ActorCritic(
-        OBSERVATION_SHAPE, NUM_ACTIONS, cattrs.structure(saved["model"], ActorCriticConfig)
+        OBSERVATION_SHAPE, NUM_ACTIONS, checkpoint.read(ActorCriticConfig, "config", "model")
     )
     checkpoints.restore_model(checkpoint, model)
-    console = Console()
-    envs = make_envs(cattrs.structure(saved["env"], EnvConfig), min(config.episodes, MAX_PARALLEL))
+    console = Console(soft_wrap=True)
+    envs = make_envs(
+        checkpoint.read(EnvConfig, "config", "env"), min(config.episodes, MAX_PARALLEL)
+    )
     with ExitStack() as cleanup:
         cleanup.callback(envs.close)
         on_step = None
         if config.video:
-            detector = ArtifactDetector(cattrs.structure(saved["detector"], ArtifactDetectorConfig))
-            weights = cattrs.structure(saved["weights"], ArtifactWeightsConfig)
+            detector = ArtifactDetector(
+                checkpoint.read(ArtifactDetectorConfig, "config", "detector")
+            )
+            weights = checkpoint.read(ArtifactWeightsConfig, "config", "weights")
             recorder = Recorder(config.video, envs, model, detector, weights)
             cleanup.callback(recorder.close)
             on_step = recorder.step

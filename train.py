@@ -2,10 +2,8 @@
 
 import argparse
 import json
-import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +18,11 @@ from rich.console import Console
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.checkpoint import Checkpoint
-from agent.collector import Collector, Episode
+from agent.collector import Collector
+from agent.counters import Counters
 from agent.errors import UserError
 from agent.evaluation import MAX_PARALLEL, play_games, report, score_table
+from agent.interrupt import StopRequest
 from agent.memory import keep_freed_memory
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError, PPOConfig
@@ -33,8 +33,6 @@ from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
 
 EVALUATION_SEED = 1_000_000
 """Seed of the games at the end, the default of evaluate.py too."""
-RECENT_GAMES = 50
-"""Finished games whose mean score stands for the present policy."""
 A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
 CHANGEABLE = {
@@ -107,22 +105,22 @@ class TrainConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 0, 2 for a user's mistake, 1 for a failed run."""
+    """Command line; returns 0, 2 for a user's mistake, 1 for a failed run, 130 if interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         config, resumed = parse(argv)
         device = available_device(config.device)
         claim(config, resumed)
+        train(config, device, resumed)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    try:
-        train(config, device, resumed)
     except NonFiniteLossError as error:
-        saved = checkpoints.numbered(config.run_dir)
-        last = saved[-1] if saved else "none was written yet"
-        print(f"error: {error}; last good checkpoint: {last}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; what the last checkpoint holds can be resumed", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -142,7 +140,7 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
         default = a2c if chosen.algorithm == "a2c" else TrainConfig()
         return tyro.cli(TrainConfig, default=default, args=argv), None
     resumed = checkpoints.load(chosen.run_dir)
-    saved = cattrs.structure(resumed.state["config"], TrainConfig)
+    saved = resumed.read(TrainConfig, "config")
     config = tyro.cli(TrainConfig, default=replace(saved, run_dir=chosen.run_dir), args=argv)
     for (name, new), old in zip(flat(config).items(), flat(saved).values(), strict=True):
         if new != old and name not in CHANGEABLE:
@@ -195,69 +193,22 @@ def claim(config: TrainConfig, resumed: Checkpoint | None) -> None:
         raise UserError(f"run_dir {config.run_dir} cannot be written: {error.strerror}") from error
 
 
-@dataclass
-class Counters:
-    """How far a run is; saved with every checkpoint."""
-
-    steps: int = 0
-    updates: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-    """Training time without evaluation, over all sessions of the run."""
-    best: float = 0.0
-    """Highest mean score of the recent games at a checkpoint."""
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GAMES))
-    """Raw scores of the last finished games."""
-
-    def count(self, steps: int, seconds: float, episodes: list[Episode]) -> dict[str, float]:
-        """Take in one update; returns its metrics by tag."""
-        self.steps += steps
-        self.updates += 1
-        self.seconds += seconds
-        self.episodes += len(episodes)
-        self.recent.extend(episode.score for episode in episodes)
-        metrics = {"speed/steps_per_second": steps / seconds}
-        if episodes:
-            metrics["episode/return"] = float(np.mean([episode.score for episode in episodes]))
-            metrics["episode/length"] = float(np.mean([episode.length for episode in episodes]))
-        if self.recent:
-            metrics["episode/return_recent"] = float(np.mean(self.recent))
-        return metrics
-
-
-class StopRequest:
-    """Turns the first Ctrl-C into a request; the second one interrupts at once."""
-
-    def __init__(self) -> None:
-        """Take over SIGINT until ``close``."""
-        self.requested = False
-        self._previous = signal.signal(signal.SIGINT, self._request)
-
-    def _request(self, *_: object) -> None:
-        self.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def close(self) -> None:
-        """Give SIGINT back."""
-        signal.signal(signal.SIGINT, self._previous)
-
-
 def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None) -> None:
     """Build everything, run the loop, evaluate.
 
     Raises:
-        NonFiniteLossError: If a loss or gradient is NaN or infinite.
+        NonFiniteLossError: If a loss or gradient is NaN or infinite; names the last checkpoint.
         UserError: If the checkpoint does not fit.
     """
     keep_freed_memory()
-    console = Console()
+    console = Console(soft_wrap=True)  # commands stay whole, to be copied
     torch.manual_seed(config.seed)
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, config.model).to(device)
     ppo = PPO(model, config.ppo, config.weights)
     counters = Counters()
     if resumed:
         checkpoints.restore(resumed, model, ppo.optimizer)
-        counters = cattrs.structure(resumed.state["counters"], Counters)
+        counters = resumed.read(Counters, "counters")
         console.print(f"resuming {resumed.path} at {counters.steps:,} steps")
     rollout = Rollout(config.ppo.num_steps, config.num_envs, OBSERVATION_SHAPE, device)
     envs = make_envs(config.env, config.num_envs)
@@ -268,6 +219,7 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps)
     progress = ProgressLine(console, counters.steps, config.total_steps)
     stop = StopRequest()
+    clock = time.monotonic()
 
     def save() -> Path:
         tensors = checkpoints.capture(model, ppo.optimizer)
@@ -282,10 +234,12 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
 
     try:
         while counters.steps < config.total_steps and not stop.requested:
-            started, before = time.monotonic(), counters.steps
+            before = counters.steps
             episodes = collector.collect()
             metrics = ppo.update(rollout, before, before / config.total_steps)
-            metrics |= counters.count(rollout.size, time.monotonic() - started, episodes)
+            elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
+            clock += elapsed
+            metrics |= counters.count(rollout.size, elapsed, episodes)
             monitor.scalars(metrics, counters.steps)
             monitor.remember(rollout)
             progress.update(counters.steps, metrics)
@@ -293,6 +247,10 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
                 monitor.reconstructions(model, rollout, config.weights, counters.steps)
             if passed(config.checkpoint_interval, before, counters.steps):
                 save()
+    except NonFiniteLossError as error:
+        saved = checkpoints.numbered(config.run_dir)
+        last = saved[-1] if saved else "none was written yet"
+        raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
     finally:
         progress.stop()
         monitor.close()
@@ -310,7 +268,10 @@ def finish(
     config: TrainConfig, model: ActorCritic, latest: Path, counters: Counters, console: Console
 ) -> None:
     """Say how to go on; after a whole training also evaluate it."""
-    run = f"python train.py --run-dir {config.run_dir} --resume"
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    run = f"{python} train.py --run-dir {config.run_dir} --resume"
     if counters.steps < config.total_steps:
         console.print(f"stopped at {counters.steps:,} steps, saved {latest}\nto go on: {run}")
         return
@@ -326,7 +287,7 @@ def finish(
         console.print(score_table(result))
     console.print(
         f"to train longer: {run} --total-steps {2 * counters.steps}\n"
-        f"to watch it play: python evaluate.py --checkpoint {config.run_dir} --video game.mp4"
+        f"to watch it play: {python} evaluate.py --checkpoint {config.run_dir} --video game.mp4"
     )
 
 

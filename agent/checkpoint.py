@@ -3,8 +3,9 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import cattrs
 import safetensors
 import safetensors.torch
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from agent.errors import UserError
 
 FORMAT, VERSION = "knifesight-checkpoint", "1"
+T = TypeVar("T")
 KEPT = 2
 """Numbered checkpoints that a run directory keeps."""
 
@@ -27,6 +29,21 @@ class Checkpoint(NamedTuple):
     path: Path
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+
+    def read(self, kind: type[T], *keys: str) -> T:
+        """The part of the state under ``keys`` as a dataclass.
+
+        Raises:
+            CheckpointError: If it is not there or does not fit ``kind``.
+        """
+        value: Any = self.state
+        try:
+            for key in keys:
+                value = value[key]
+            return cattrs.structure(value, kind)
+        except (KeyError, TypeError, cattrs.BaseValidationError) as error:
+            name = ".".join(keys)
+            raise CheckpointError(f"{self.path}: its {name} does not fit this program") from error
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -67,10 +67,6 @@ class Monitor:
         self._writer.add_image("reconstruction/samples", image, steps, dataformats="HWC")
         return image
 
-    def text(self, tag: str, markdown: str, steps: int) -> None:
-        """Write a text panel."""
-        self._writer.add_text(tag, markdown, steps)
-
     def close(self) -> None:
         """Flush and close the event file."""
         self._writer.close()

@@ -1,0 +1,144 @@
+"""Checkpoints come back whole or not at all."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from agent import checkpoint as checkpoints
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.checkpoint import CheckpointError
+from encoders import EncoderConfig
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+
+STATE = {"config": {"seed": 3}, "counters": {"steps": 7, "recent": [1.0, 2.0]}}
+
+
+def make(latent_dim: int = 64) -> tuple[ActorCritic, torch.optim.Adam]:
+    config = ActorCriticConfig(encoder=EncoderConfig(latent_dim, channels=(4, 4, 4)))
+    model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+    return model, torch.optim.Adam(model.parameters(), 1e-2)
+
+
+def learn(model: ActorCritic, optimizer: torch.optim.Adam) -> None:
+    """One optimizer step on random data."""
+    obs = torch.randint(0, 256, (2, *OBS_SHAPE), dtype=torch.uint8)
+    prediction = model(obs)
+    loss = prediction.value.sum() + model.decode(prediction.latent).square().mean()
+    (loss + prediction.policy.logits.square().sum()).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def test_a_restored_run_goes_on_exactly_as_the_original(tmp_path: Path):
+    torch.manual_seed(0)
+    model, optimizer = make()
+    learn(model, optimizer)
+    model.normalizer.update(torch.randint(0, 256, (5, *OBS_SHAPE[1:]), dtype=torch.uint8))
+    path = tmp_path / "run" / "a.safetensors"
+    checkpoints.save(path, checkpoints.capture(model, optimizer), STATE)
+    learn(model, optimizer)  # uses the random state, the moments and the statistics
+    torch.manual_seed(99)
+    other, other_optimizer = make()
+    loaded = checkpoints.load(path)
+    assert loaded.state == STATE
+    checkpoints.restore(loaded, other, other_optimizer)
+    learn(other, other_optimizer)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(path, {"x": torch.ones(3)}, STATE)
+    before = path.read_bytes()
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(path, {"x": torch.zeros(3)}, STATE)
+    assert path.read_bytes() == before
+
+
+def test_the_latest_two_and_the_best_are_kept(tmp_path: Path):
+    for steps in (10, 20, 1_000, 5):
+        checkpoints.save_numbered(tmp_path, steps, {"x": torch.ones(1)}, STATE)
+    checkpoints.save_best(tmp_path, {"x": torch.full((1,), 2.0)}, STATE)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == [
+        "best.safetensors",
+        "steps_000000000020.safetensors",
+        "steps_000000001000.safetensors",
+    ]
+    assert checkpoints.load(tmp_path).path.name == names[-1]
+
+
+def test_a_half_written_temporary_file_is_never_loaded(tmp_path: Path):
+    checkpoints.save_numbered(tmp_path, 10, {"x": torch.ones(1)}, STATE)
+    (tmp_path / "checkpoints" / ".steps_000000000020.safetensors.tmp").write_bytes(b"half")
+    assert checkpoints.load(tmp_path).path.name == "steps_000000000010.safetensors"
+
+
+@pytest.mark.parametrize("length", [0, 4, 100, -1])
+def test_truncated_files_are_named(tmp_path: Path, length: int):
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(path, {"x": torch.ones(100)}, STATE)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match=r"a\.safetensors: damaged or not a checkpoint"):
+        checkpoints.load(path)
+
+
+def test_foreign_files_are_named_and_nothing_is_unpickled(tmp_path: Path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    pickled = tmp_path / "p.safetensors"
+    pickled.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        checkpoints.load(pickled)
+    assert not (tmp_path / "sprung").exists()
+    foreign = tmp_path / "f.safetensors"
+    safetensors.torch.save_file({"x": torch.ones(1)}, foreign)
+    with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
+        checkpoints.load(foreign)
+    newer = {"format": checkpoints.FORMAT, "version": "2", "state": "{}"}
+    safetensors.torch.save_file({"x": torch.ones(1)}, foreign, newer)
+    with pytest.raises(CheckpointError, match="format version 2, this program reads 1"):
+        checkpoints.load(foreign)
+
+
+def test_missing_files_are_named(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        checkpoints.load(tmp_path / "nothing")
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        checkpoints.load(tmp_path)
+
+
+def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(path, checkpoints.capture(*make(latent_dim=32)), STATE)
+    model, _ = make(latent_dim=64)
+    message = r"tensor actor\.weight has shape \(3, 32\), the model needs \(3, 64\)"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoints.restore_model(checkpoints.load(path), model)
+
+
+def test_a_checkpoint_without_optimizer_state_cannot_be_resumed(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(path, checkpoints.capture(*make()), STATE)  # no optimizer step was made
+    with pytest.raises(CheckpointError, match="optimizer state does not fit"):
+        checkpoints.restore(checkpoints.load(path), *make())
+
+
+def test_a_config_of_another_version_is_refused(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(path, {}, {"config": {"encoder": {"latent_dim": -1}}})
+    with pytest.raises(CheckpointError, match=r"its config\.model does not fit this program"):
+        checkpoints.load(path).read(ActorCriticConfig, "config", "model")
+    with pytest.raises(CheckpointError, match="its config does not fit this program"):
+        checkpoints.load(path).read(ActorCriticConfig, "config")

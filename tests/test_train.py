@@ -1,0 +1,264 @@
+"""The command line end to end, on the real game, in this process."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import evaluate
+import train
+from agent import checkpoint as checkpoints
+from agent.monitor import Monitor
+from agent.ppo import PPO, NonFiniteLossError
+
+TINY = [
+    "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
+    "--model.encoder.channels", "4", "4", "4", "--image-interval", "16",
+    "--checkpoint-interval", "16",
+]  # fmt: skip
+"""16 agent steps an update, two epochs of two optimizer steps each."""
+
+
+def run(run_dir: Path, *flags: str) -> int:
+    return train.main(["--run-dir", str(run_dir), "--evaluation-games", "0", *flags])
+
+
+def events(run_dir: Path) -> EventAccumulator:
+    log_dir = str(run_dir / "tensorboard")
+    return EventAccumulator(log_dir, size_guidance={"scalars": 0, "images": 0}).Reload()
+
+
+def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, capsys):
+    run_dir = tmp_path / "run"
+    assert run(run_dir, *TINY, "--total-steps", "64", "--evaluation-games", "1") == 0
+    out = capsys.readouterr().out
+    assert "train.py --run-dir" in out
+    assert json.loads((run_dir / "config.json").read_text())["total_steps"] == 64
+    found = events(run_dir)
+    assert [event.step for event in found.Scalars("loss/reconstruction")] == [16, 32, 48, 64]
+    assert [event.step for event in found.Images("reconstruction/samples")] == [16, 32, 48, 64]
+    result = json.loads((run_dir / "evaluation.json").read_text())
+    assert len(result["scores"]) == result["episodes"] == 1
+    assert result["steps"] == 64
+
+    # evaluate.py with the same seed plays the same game, and films it.
+    output, video = tmp_path / "result.json", tmp_path / "game.mp4"
+    flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", str(train.EVALUATION_SEED)]
+    assert evaluate.main([*flags, "--json", str(output), "--video", str(video)]) == 0
+    again = json.loads(output.read_text())
+    assert again == result
+    frames, size = read_video(video)
+    assert frames == result["lengths"][0]
+    assert size == ((160 + 3 * 144) * 2, 18 + 210 * 2)
+
+
+def read_video(path: Path) -> tuple[int, tuple[int, int]]:
+    """Number of frames and (width, height)."""
+    import imageio_ffmpeg
+
+    frames, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    reader = imageio_ffmpeg.read_frames(str(path))
+    size = next(reader)["size"]
+    reader.close()
+    return frames, size
+
+
+def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
+    assert run(tmp_path, *TINY, "--total-steps", "32") == 0
+    first = checkpoints.load(tmp_path)
+    assert first.state["counters"]["updates"] == 2
+    assert run(tmp_path, "--resume", "--total-steps", "64") == 0
+    assert "resuming" in capsys.readouterr().out
+    second = checkpoints.load(tmp_path)
+    assert second.state["counters"]["steps"] == 64
+    assert second.state["counters"]["updates"] == 4
+    assert second.state["counters"]["seconds"] > first.state["counters"]["seconds"]
+    steps = [c.tensors["optimizer.0.step"].item() for c in (first, second)]
+    assert steps == [2 * 4, 4 * 4]  # optimizer steps: updates x epochs x minibatches
+    assert not torch.equal(first.tensors["rng.cpu"], second.tensors["rng.cpu"])
+    found = events(tmp_path).Scalars("loss/policy")
+    assert [event.step for event in found] == [16, 32, 48, 64]
+
+
+def test_after_a_crash_the_curves_have_no_double_steps(tmp_path: Path):
+    assert run(tmp_path, *TINY, "--total-steps", "48") == 0
+    checkpoints.numbered(tmp_path)[-1].unlink()  # as if it had died just before this one
+    assert run(tmp_path, "--resume", "--total-steps", "64") == 0
+    found = events(tmp_path).Scalars("loss/policy")
+    assert [event.step for event in found] == [16, 32, 48, 64]
+
+
+def test_ctrl_c_finishes_the_update_saves_and_says_how_to_go_on(
+    tmp_path: Path, capsys, monkeypatch
+):
+    scalars = Monitor.scalars
+
+    def interrupt(self, metrics, steps):
+        scalars(self, metrics, steps)
+        if steps == 32:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Monitor, "scalars", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    assert run(tmp_path, *TINY, "--total-steps", "64", "--checkpoint-interval", "1000") == 0
+    assert signal.getsignal(signal.SIGINT) is before
+    assert f"train.py --run-dir {tmp_path} --resume" in capsys.readouterr().out
+    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+
+
+def test_a_second_ctrl_c_quits_at_once(tmp_path: Path, monkeypatch):
+    def interrupt_twice(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Monitor, "scalars", interrupt_twice)
+    assert run(tmp_path, *TINY, "--total-steps", "64") == 130
+
+
+def test_a_nan_loss_names_the_last_good_checkpoint(tmp_path: Path, capsys, monkeypatch):
+    update = PPO.update
+
+    def fail(self, rollout, steps, progress):
+        if steps == 32:
+            raise NonFiniteLossError("loss nan")
+        return update(self, rollout, steps, progress)
+
+    monkeypatch.setattr(PPO, "update", fail)
+    assert run(tmp_path, *TINY, "--total-steps", "64") == 1
+    error = capsys.readouterr().err
+    assert "loss nan" in error
+    assert "steps_000000000032.safetensors" in error
+    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+
+
+def test_a2c_has_defaults_of_its_own_and_trains(tmp_path: Path):
+    config, _ = train.parse(["--algorithm", "a2c", "--ppo.gamma", "0.98"])
+    assert (config.ppo.num_epochs, config.ppo.num_minibatches, config.ppo.num_steps) == (1, 1, 8)
+    assert config.ppo.gamma == 0.98
+    flags = ["--algorithm=a2c", "--num-envs", "2", "--total-steps", "16"]
+    assert run(tmp_path, *flags, "--model.encoder.channels", "4", "4", "4") == 0
+    found = events(tmp_path)
+    assert found.Scalars("policy/kl")[0].value == pytest.approx(0.0, abs=1e-6)
+
+
+BAD_FLAGS = [
+    (["--nonsense", "1"], "nonsense"),
+    (["--seed", "x"], "seed"),
+    (["--seed", "-1"], "seed must be from 0"),
+    (["--total-steps", "0"], "total_steps must be at least 1, got 0"),
+    (["--num-envs", "-3"], "num_envs must be at least 1, got -3"),
+    (["--image-interval", "0"], "image_interval must be at least 1"),
+    (["--evaluation-games", "-1"], "evaluation_games must be at least 0"),
+    (["--algorithm", "dqn"], "algorithm"),
+    (["--device", "tpu"], "device tpu is not available; this machine has cpu"),
+    (["--device", "cuda:99"], "device cuda:99 is not available"),
+    (["--ppo.clip", "nan"], "clip must be above 0, got nan"),
+    (["--ppo.num-steps", "10"], "ppo.num_steps must be a multiple of 4, got 10"),
+    (["--ppo.num-minibatches", "9999"], "ppo.num_minibatches must be at most 512"),
+    (["--algorithm", "a2c", "--ppo.num-epochs", "2"], "algorithm a2c needs ppo.num_epochs 1"),
+    (["--weights.empty", "0"], "empty must be above 0"),
+    (["--detector.surround", "0"], "surround must be from 1 to 8"),
+    (["--env.frameskip", "0"], "frameskip must be at least 1"),
+    (["--model.encoder.latent-dim", "0"], "latent_dim must be at least 1"),
+    (["--resume"], "holds no checkpoint"),
+]
+
+
+@pytest.fixture
+def no_games(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad input must end before any environment starts."""
+
+    def started(*_: object) -> None:
+        pytest.fail("an environment was started")
+
+    monkeypatch.setattr(train, "make_envs", started)
+    monkeypatch.setattr(evaluate, "make_envs", started)
+
+
+def exit_code(main, flags: list[str]) -> int:
+    """Of a command line that may leave through tyro."""
+    try:
+        return main(flags)
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+@pytest.mark.usefixtures("no_games")
+@pytest.mark.parametrize(("flags", "message"), BAD_FLAGS, ids=lambda value: str(value)[:40])
+def test_bad_flags_end_at_once_with_code_2(tmp_path: Path, capfd, flags: list[str], message: str):
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    assert exit_code(train.main, ["--run-dir", str(run_dir), *flags]) == 2
+    printed = capfd.readouterr()
+    text = " ".join((printed.out + printed.err).replace("│", " ").split())
+    assert message in text
+    assert "Traceback" not in text
+    assert not list(run_dir.iterdir())
+
+
+@pytest.mark.usefixtures("no_games")
+def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
+    taken, file = tmp_path / "taken", tmp_path / "file"
+    taken.mkdir()
+    (taken / "config.json").write_text("{}")
+    file.write_text("")
+    for run_dir, message in (
+        (taken, "already holds a run; go on with --resume or choose another"),
+        (file, "cannot be written"),
+        (file / "below", "cannot be written"),
+    ):
+        assert run(run_dir) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert (taken / "config.json").read_text() == "{}"
+
+
+def test_resume_refuses_what_would_change_the_training(tmp_path: Path, capsys):
+    assert run(tmp_path, *TINY, "--total-steps", "16") == 0
+    before = (tmp_path / "config.json").read_text()
+    for flags, message in (
+        (["--seed", "7"], "seed cannot change on resume: the run has 1, got 7"),
+        (["--ppo.gamma", "0.5"], "ppo.gamma cannot change on resume: the run has 0.99, got 0.5"),
+        (["--algorithm", "a2c"], "algorithm"),
+    ):
+        assert exit_code(train.main, ["--run-dir", str(tmp_path), "--resume", *flags]) == 2
+        printed = capsys.readouterr()
+        assert message in printed.out + printed.err
+    assert (tmp_path / "config.json").read_text() == before
+    # What may change does: more steps with other numbers of games.
+    assert run(tmp_path, "--resume", "--total-steps", "48", "--num-envs", "4") == 0
+    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 48
+
+
+@pytest.mark.usefixtures("no_games")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--episodes", "0"], "episodes must be at least 1, got 0"),
+        (["--seed", "-1"], "seed must be from 0"),
+        (["--video", "game.avi"], "video must end in .mp4 or .gif, got game.avi"),
+        (["--json", "nowhere/result.json"], "json must be a file in an existing directory"),
+        ([], "no such checkpoint"),
+    ],
+)
+def test_evaluate_refuses_bad_input(tmp_path: Path, capfd, flags: list[str], message: str):
+    path = tmp_path / "none.safetensors"
+    assert exit_code(evaluate.main, ["--checkpoint", str(path), *flags]) == 2
+    printed = capfd.readouterr()
+    assert message in " ".join((printed.out + printed.err).replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("no_games")
+def test_evaluate_and_resume_refuse_damaged_checkpoints(tmp_path: Path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    path = tmp_path / "checkpoints" / "steps_000000000016.safetensors"
+    path.write_bytes(b"damaged")
+    for code in (evaluate.main(["--checkpoint", str(path)]), run(tmp_path, "--resume")):
+        assert code == 2
+        error = capsys.readouterr().err
+        assert f"{path}: damaged or not a checkpoint" in error
+        assert error.count("\n") == 1
