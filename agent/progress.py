@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 
 class ProgressLine:
-    """A live bar on a terminal; elsewhere (a log file) a plain line every half minute."""
+    """A live line on a terminal; elsewhere (a log file) a plain line every half minute."""
 
     PLAIN_INTERVAL = 30.0
     """Seconds between two plain lines."""
@@ -16,34 +16,33 @@ class ProgressLine:
     def __init__(self, console: Console, steps: int, total_steps: int) -> None:
         """Begin at ``steps`` of ``total_steps`` agent steps."""
         self._console, self._total = console, total_steps
+        # The text fits 80 columns; the bar takes what is left.
         self._bar = Progress(
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
             TextColumn("{task.description}"),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=None),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("collecting", total=total_steps, completed=steps)
+        self._task = self._bar.add_task("first games ...", total=total_steps, completed=steps)
         self._bar.start()
         self._printed = time.monotonic()
 
     def update(self, steps: int, metrics: Mapping[str, float]) -> None:
         """Show the state after an update; ``episode/return_recent`` may not be there yet."""
         steps_per_second = metrics["speed/steps_per_second"]
+        minutes = max(self._total - steps, 0) / steps_per_second / 60
         score = metrics.get("episode/return_recent")
         line = (
-            f"{steps:,}/{self._total:,} steps  {steps_per_second:,.0f} steps/s  "
-            f"score {'-' if score is None else format(score, ',.0f')}  "
+            f"{steps:,}/{self._total:,} steps, {steps_per_second:,.0f}/s, {minutes:.1f} min left, "
+            f"score {'-' if score is None else format(score, ',.0f')}, "
             f"reconstruction {metrics['loss/reconstruction']:.3f}"
         )
         self._bar.update(self._task, completed=steps, description=line)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._printed >= self.PLAIN_INTERVAL:
             self._printed = now
-            left = max(self._total - steps, 0) / steps_per_second
-            self._console.print(f"{line}  {left / 60:.0f} min left", highlight=False)
+            self._console.print(line, highlight=False)
 
     def stop(self) -> None:
         """Leave the terminal as it was."""
