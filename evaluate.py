@@ -1,6 +1,7 @@
 """Judge a trained agent: whole games, raw scores, and a video of what it sees."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,14 +20,14 @@ from rich.console import Console
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.errors import UserError
-from agent.evaluation import MAX_PARALLEL, play_games, report, score_table
+from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
 from agent.memory import keep_freed_memory
 from agent.pictures import video_frame
 from encoders import (
     ArtifactDetector,
     ArtifactDetectorConfig,
     ArtifactWeightsConfig,
-    artifact_weights,
+    pixel_weights,
 )
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
 
@@ -42,13 +43,13 @@ class EvaluateConfig:
     """Checkpoint file, or a run directory (its latest checkpoint)."""
     episodes: int = 30
     """Whole games to play."""
-    seed: int = 1_000_000
+    seed: int = EVALUATION_SEED
     """Seed of the games and of action sampling."""
     json: Path | None = None
     """File for the result."""
     video: Path | None = None
-    """File for a video of the first game, ending in .mp4 or .gif: game, observation,
-    reconstruction and weight map side by side."""
+    """File for a video of the first game, ending in .mp4: game, observation, reconstruction and
+    weight map side by side."""
 
     def __post_init__(self) -> None:
         """Check every field; raises UserError naming the field, its value and what is allowed."""
@@ -56,12 +57,18 @@ class EvaluateConfig:
             raise UserError(f"episodes must be at least 1, got {self.episodes}")
         if not 0 <= self.seed < 2**31 - MAX_PARALLEL:
             raise UserError(f"seed must be from 0 to {2**31 - MAX_PARALLEL - 1}, got {self.seed}")
-        if self.video and self.video.suffix not in {".mp4", ".gif"}:
-            raise UserError(f"video must end in .mp4 or .gif, got {self.video}")
+        if self.video and self.video.suffix != ".mp4":
+            raise UserError(f"video must end in .mp4, got {self.video}")
         for name in ("json", "video"):
             path: Path | None = getattr(self, name)
-            if path and not (path.parent.is_dir() and not path.is_dir()):
-                raise UserError(f"{name} must be a file in an existing directory, got {path}")
+            if path and not can_write(path):
+                raise UserError(f"{name} must be a file that can be written, got {path}")
+
+
+def can_write(path: Path) -> bool:
+    """Whether a file can be made or replaced at ``path``, without touching it."""
+    target = path if os.path.lexists(path) else path.parent
+    return os.access(target, os.W_OK) and path.parent.is_dir() and not path.is_dir()
 
 
 class Recorder:
@@ -75,31 +82,23 @@ class Recorder:
         detector: ArtifactDetector,
         weights: ArtifactWeightsConfig,
     ) -> None:
-        """Open ``path``; its ending chooses H.264 in MP4 or GIF."""
+        """Open ``path`` for H.264 in MP4."""
         self._envs, self._model, self._detector = envs, model, detector
         self._weights = weights
-        options: dict[str, Any] = {"fps": FRAMES_PER_SECOND}
-        if path.suffix == ".mp4":
-            options |= {"codec": "libx264", "macro_block_size": 2}
-        else:
-            options = {"duration": 1000 / FRAMES_PER_SECOND, "loop": 0}
-        self._writer = imageio.get_writer(path, **options)
+        self._writer = imageio.get_writer(
+            path, fps=FRAMES_PER_SECOND, codec="libx264", macro_block_size=2
+        )
 
     def step(self, obs: NDArray[np.uint8], finished: list[int]) -> None:
         """Add a frame while the first environment plays its first game."""
         if finished[0]:
             return
         screens = cast(tuple[NDArray[np.uint8], ...], self._envs.render())
-        first = torch.from_numpy(obs[:1])
-        regions = torch.from_numpy(self._detector(obs[0]))[None]
-        weights = artifact_weights(regions, self._weights)[0, -1]
-        reconstruction = self._model.reconstruct(first)[0, -1]
-        frame = video_frame(
-            screens[0],
-            obs[0, -1],
-            reconstruction.numpy(),
-            (weights / weights.max()).numpy(),
-        )
+        newest = obs[0, -1:]
+        regions = torch.from_numpy(self._detector(newest))[None]
+        weights = pixel_weights(regions, self._weights)[0, 0] / self._weights.artifact
+        reconstruction = self._model.reconstruct(torch.from_numpy(obs[:1]))[0, -1]
+        frame = video_frame(screens[0], newest[0], reconstruction.numpy(), weights.numpy())
         self._writer.append_data(frame)
 
     def close(self) -> None:
@@ -126,28 +125,25 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     keep_freed_memory()
     checkpoint = checkpoints.load(config.checkpoint)
-    model = ActorCritic(
-        OBSERVATION_SHAPE, NUM_ACTIONS, checkpoint.read(ActorCriticConfig, "config", "model")
-    )
+    counters = checkpoint.read(dict[str, Any], "counters")
+    env_config = checkpoint.read(EnvConfig, "config", "env")
+    weights = checkpoint.read(ArtifactWeightsConfig, "config", "weights")
+    detector = ArtifactDetector(checkpoint.read(ArtifactDetectorConfig, "config", "detector"))
+    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
+    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
     checkpoints.restore_model(checkpoint, model)
     console = Console(soft_wrap=True)
-    envs = make_envs(
-        checkpoint.read(EnvConfig, "config", "env"), min(config.episodes, MAX_PARALLEL)
-    )
+    envs = make_envs(env_config, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
         cleanup.callback(envs.close)
         on_step = None
         if config.video:
-            detector = ArtifactDetector(
-                checkpoint.read(ArtifactDetectorConfig, "config", "detector")
-            )
-            weights = checkpoint.read(ArtifactWeightsConfig, "config", "weights")
             recorder = Recorder(config.video, envs, model, detector, weights)
             cleanup.callback(recorder.close)
             on_step = recorder.step
         console.print(f"{checkpoint.path}: playing {config.episodes} whole games ...")
         episodes = play_games(envs, model, config.episodes, config.seed, on_step)
-    result = report(episodes, config.seed, checkpoint.state["counters"])
+    result = report(episodes, config.seed, counters)
     console.print(score_table(result))
     if config.json:
         config.json.write_text(json.dumps(result, indent=2) + "\n")

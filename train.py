@@ -21,7 +21,7 @@ from agent.checkpoint import Checkpoint
 from agent.collector import Collector
 from agent.counters import Counters
 from agent.errors import UserError
-from agent.evaluation import MAX_PARALLEL, play_games, report, score_table
+from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
 from agent.interrupt import StopRequest
 from agent.memory import keep_freed_memory
 from agent.monitor import Monitor
@@ -31,8 +31,6 @@ from agent.rollout import Rollout
 from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
 
-EVALUATION_SEED = 1_000_000
-"""Seed of the games at the end, the default of evaluate.py too."""
 A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
 CHANGEABLE = {
@@ -53,7 +51,7 @@ class TrainConfig:
     """Directory of the run: config, TensorBoard events, checkpoints, final evaluation."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on from the latest checkpoint in ``run_dir``; other flags may then only change
-    ``total-steps``, ``num-envs``, ``device`` and the intervals."""
+    ``total-steps``, ``num-envs``, ``device``, ``evaluation-games`` and the intervals."""
     seed: int = 1
     """Seed of everything random."""
     total_steps: int = 500_000
@@ -110,7 +108,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config, resumed = parse(argv)
         device = available_device(config.device)
-        claim(config, resumed)
         train(config, device, resumed)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -119,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what the last checkpoint holds can be resumed", file=sys.stderr)
+        print("interrupted; --resume goes on from the last checkpoint, if any", file=sys.stderr)
         return 130
     return 0
 
@@ -141,7 +138,9 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
         return tyro.cli(TrainConfig, default=default, args=argv), None
     resumed = checkpoints.load(chosen.run_dir)
     saved = resumed.read(TrainConfig, "config")
-    config = tyro.cli(TrainConfig, default=replace(saved, run_dir=chosen.run_dir), args=argv)
+    config = tyro.cli(
+        TrainConfig, default=replace(saved, run_dir=chosen.run_dir, resume=False), args=argv
+    )
     for (name, new), old in zip(flat(config).items(), flat(saved).values(), strict=True):
         if new != old and name not in CHANGEABLE:
             raise UserError(f"{name} cannot change on resume: the run has {old}, got {new}")
@@ -172,7 +171,10 @@ def available_device(name: str) -> torch.device:
     found = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if name not in found and not (name == "cuda" and len(found) > 1):
         raise UserError(f"device {name} is not available; this machine has {', '.join(found)}")
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # the random state that checkpoints save is this device's
+    return device
 
 
 def claim(config: TrainConfig, resumed: Checkpoint | None) -> None:
@@ -182,11 +184,17 @@ def claim(config: TrainConfig, resumed: Checkpoint | None) -> None:
         UserError: If it holds another run or cannot be written.
     """
     path = config.run_dir / "config.json"
-    if not resumed and (path.exists() or checkpoints.numbered(config.run_dir)):
-        raise UserError(
-            f"run_dir {config.run_dir} already holds a run; go on with --resume or choose another"
-        )
     try:
+        if not resumed and checkpoints.numbered(config.run_dir):
+            raise UserError(
+                f"run_dir {config.run_dir} already holds a run; go on with --resume "
+                "or choose another"
+            )
+        if not resumed and path.exists():
+            raise UserError(
+                f"run_dir {config.run_dir} holds a run that ended before its first checkpoint; "
+                "delete it or choose another"
+            )
         config.run_dir.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(cattrs.unstructure(config), indent=2) + "\n")
     except OSError as error:
@@ -198,7 +206,7 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
 
     Raises:
         NonFiniteLossError: If a loss or gradient is NaN or infinite; names the last checkpoint.
-        UserError: If the checkpoint does not fit.
+        UserError: If the checkpoint does not fit or the run directory cannot be used.
     """
     keep_freed_memory()
     console = Console(soft_wrap=True)  # commands stay whole, to be copied
@@ -210,12 +218,15 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         checkpoints.restore(resumed, model, ppo.optimizer)
         counters = resumed.read(Counters, "counters")
         console.print(f"resuming {resumed.path} at {counters.steps:,} steps")
+    claim(config, resumed)
     rollout = Rollout(config.ppo.num_steps, config.num_envs, OBSERVATION_SHAPE, device)
     envs = make_envs(config.env, config.num_envs)
     # Each resumption plays other games than the run has seen, and no two seeds share a game.
     game_seed = np.random.SeedSequence((config.seed, counters.updates)).generate_state(1)[0] >> 2
     detector = ArtifactDetector(config.detector)
     collector = Collector(envs, model, detector, rollout, int(game_seed))
+    if not resumed:
+        model.normalizer.update(rollout.frames[0])
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps)
     progress = ProgressLine(console, counters.steps, config.total_steps)
     stop = StopRequest()

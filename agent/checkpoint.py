@@ -69,8 +69,10 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         index, _, moment = name.partition(".")
         moments.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
-    if moments.keys() != set(groups[0]["params"]):
-        raise CheckpointError(f"{checkpoint.path}: its optimizer state does not fit this model")
+    if moments.keys() != set(groups[0]["params"]) or "rng.cpu" not in checkpoint.tensors:
+        raise CheckpointError(
+            f"{checkpoint.path}: its optimizer or random state does not fit this program"
+        )
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
     torch.set_rng_state(checkpoint.tensors["rng.cpu"])
     if torch.cuda.is_available() and "rng.cuda" in checkpoint.tensors:
@@ -127,14 +129,14 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: If there is none, or it is truncated, foreign or of another version.
     """
-    if path.is_dir():
-        files = numbered(path)
-        if not files:
-            raise CheckpointError(f"{path}: holds no checkpoint")
-        path = files[-1]
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
     try:
+        if path.is_dir():
+            files = numbered(path)
+            if not files:
+                raise CheckpointError(f"{path}: holds no checkpoint")
+            path = files[-1]
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such checkpoint")
         opened: Any = safetensors.safe_open(path, "pt")
         with opened as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -147,7 +149,10 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path}: format version {metadata.get('version')}, this program reads {VERSION}"
         )
-    return Checkpoint(path, tensors, json.loads(metadata["state"]))
+    try:
+        return Checkpoint(path, tensors, json.loads(metadata["state"]))
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: damaged, its state cannot be read") from error
 
 
 def save_numbered(

@@ -25,6 +25,10 @@ class Counters:
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GAMES))
     """Raw scores of the last finished games."""
 
+    def __post_init__(self) -> None:
+        """A list read from a checkpoint knows no limit."""
+        self.recent = deque(self.recent, RECENT_GAMES)
+
     def count(self, steps: int, seconds: float, episodes: list[Episode]) -> dict[str, float]:
         """Take in one update; returns its metrics by tag."""
         self.steps += steps

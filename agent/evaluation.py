@@ -15,6 +15,8 @@ from agent.collector import Episode
 
 RANDOM_SCORE, HUMAN_SCORE = 258.5, 22_736.3
 """Kung-Fu Master, no-op starts: Wang et al. 2016, "Dueling network architectures", table 2."""
+EVALUATION_SEED = 1_000_000
+"""Default seed of the games that judge a policy."""
 MAX_PARALLEL = 32
 """Games played at the same time at most."""
 

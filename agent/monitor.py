@@ -13,7 +13,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from agent.actor_critic import ActorCritic
 from agent.pictures import reconstruction_grid, sample_row
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, artifact_weights
+from encoders import ArtifactWeightsConfig, pixel_weights
 
 
 class Sample(NamedTuple):
@@ -89,8 +89,7 @@ def draw_samples(
     """The newest frame of each sample as a row of the image grid, RGB uint8."""
     obs = torch.stack([sample.obs for sample in samples])
     regions = torch.stack([sample.regions for sample in samples])
-    weights = artifact_weights(regions, config)
-    weights = weights / weights.max()
+    weights = pixel_weights(regions, config) / config.artifact
     views = [obs, model.reconstruct(obs), regions, weights]
     return reconstruction_grid(
         [sample_row(*row) for row in zip(*(v[:, -1].cpu().numpy() for v in views), strict=True)]

@@ -21,7 +21,7 @@ def sample_row(
         obs: (H, W) grey levels, the newest frame of an observation.
         reconstruction: (H, W) grey levels.
         regions: (H, W), non-zero in artifact regions.
-        weights: (H, W) in 0..1, share of the largest weight in the batch.
+        weights: (H, W) in 0..1, share of an artifact's weight.
 
     Returns:
         (2 H, 10 W, 3).
@@ -55,7 +55,7 @@ def video_frame(
         screen: (210, 160, 3) RGB.
         obs: (H, W) grey levels, the newest frame.
         reconstruction: (H, W) grey levels.
-        weights: (H, W) in 0..1.
+        weights: (H, W) in 0..1, share of an artifact's weight.
 
     Returns:
         Even height and width, as video codecs ask.

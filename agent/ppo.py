@@ -35,7 +35,8 @@ class PPOConfig:
     learning_rate: float = 8e-4
     """Adam's step size at the start."""
     final_learning_rate: float = 8e-5
-    """Step size at ``--total-steps``; in between it falls linearly."""
+    """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
+    raises it again to where it belongs on the longer line."""
     clip: float = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""
     gamma: float = 0.99
@@ -141,8 +142,6 @@ class PPO:
                 before that minibatch.
         """
         config = self.config
-        if steps <= config.normalizer_steps or not self.model.normalizer.count:
-            self.model.normalizer.update(rollout.frames[rollout.stack :].flatten(0, 1))
         learning_rate = config.learning_rate_at(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -174,6 +173,9 @@ class PPO:
             row |= metrics | {"gradients/norm": norm}
             names = list(row)
             history.append(torch.stack([value.detach() for value in row.values()]))
+        if steps < config.normalizer_steps:
+            # After learning: the rollout was acted with the statistics as they were.
+            self.model.normalizer.update(rollout.frames[rollout.stack :].flatten(0, 1))
         means = cast(list[float], torch.stack(history).mean(dim=0).tolist())
         variance = returns.var()
         return dict(zip(names, means, strict=True)) | {
@@ -187,8 +189,9 @@ class PPO:
     ) -> Iterator[Minibatch]:
         """Shuffled parts of the rollout, ``num_epochs`` times over.
 
-        Only the stacks of every C-th step are reconstructed: together they hold every frame once.
-        They are dealt evenly to the minibatches and stand first in each.
+        Only the stacks of every C-th step are reconstructed: together they hold every frame once,
+        but for the few around an episode's end. They are dealt evenly to the minibatches and stand
+        first in each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)
@@ -197,7 +200,9 @@ class PPO:
         advantages, returns = advantages.flatten(), returns.flatten()
         for _ in range(config.num_epochs):
             parts = [
-                chosen[torch.randperm(len(chosen), device=device)].chunk(config.num_minibatches)
+                chosen[torch.randperm(len(chosen), device=device)].tensor_split(
+                    config.num_minibatches
+                )
                 for chosen in (indices[reconstructed], indices[~reconstructed])
             ]
             for first, rest in zip(*parts, strict=True):

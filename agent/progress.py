@@ -34,7 +34,8 @@ class ProgressLine:
         minutes = max(self._total - steps, 0) / steps_per_second / 60
         score = metrics.get("episode/return_recent")
         line = (
-            f"{steps:,}/{self._total:,} steps, {steps_per_second:,.0f}/s, {minutes:.1f} min left, "
+            f"{steps / 1000:,.0f}k/{self._total / 1000:,.0f}k steps, {steps_per_second:,.0f}/s, "
+            f"{minutes:.0f} min left, "
             f"score {'-' if score is None else format(score, ',.0f')}, "
             f"reconstruction {metrics['loss/reconstruction']:.3f}"
         )

@@ -39,7 +39,6 @@ def main() -> None:
     means = [result["mean"] for result in results]
     summary = {
         "command": " ".join(["python -m benchmarks.score", *sys.argv[1:]]),
-        "commit": output("git", "rev-parse", "HEAD"),
         "machine": machine(),
         "mean_over_seeds": float(np.mean(means)),
         "lowest_seed": float(np.min(means)),
@@ -69,9 +68,13 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
         command = [sys.executable, "train.py", "--run-dir", str(run_dir)]
         started = any((run_dir / "checkpoints").glob("steps_*"))
         command += ["--resume"] if started else ["--seed", str(seed), *config.train_args]
+        run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / "commit").write_text(
+            output("git", "describe", "--always", "--dirty", "--abbrev=40")
+        )
         subprocess.run(command, check=True)
     result: dict[str, Any] = json.loads(evaluation.read_text())
-    return {"train_seed": seed, **result}
+    return {"train_seed": seed, "commit": (run_dir / "commit").read_text(), **result}
 
 
 def machine() -> str:

@@ -2,7 +2,7 @@
 
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
 from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer, to_blocks, to_images
-from encoders.losses import ArtifactWeightsConfig, artifact_weights, weighted_mse
+from encoders.losses import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
 
 __all__ = [
     "ArtifactDetector",
@@ -13,6 +13,7 @@ __all__ = [
     "EncoderConfig",
     "Normalizer",
     "artifact_weights",
+    "pixel_weights",
     "to_blocks",
     "to_images",
     "weighted_mse",

@@ -77,7 +77,7 @@ class Normalizer(nn.Module):
         self.variance.copy_(
             (1 - share) * self.variance
             + share * batch.var(dim=0, correction=0)
-            + share * (1 - share) * delta.square() * (self.count > 0)
+            + share * (1 - share) * delta.square()
         )
         self.mean += share * delta
         self.count.copy_(total)

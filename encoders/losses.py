@@ -27,12 +27,11 @@ class ArtifactWeightsConfig:
             raise ValueError(f"cap must be a finite number above 1, got {self.cap}")
 
 
-def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
-    """Weight of every pixel in the reconstruction loss; the weights of a batch sum to 1.
+def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
+    """What each pixel counts before capping and normalisation, the numbers of the config.
 
-    A pixel weighs ``artifact`` inside an artifact's region, 1 elsewhere in a frame that has one,
-    and ``empty`` in a frame that has none. Each is then cut to ``cap`` times the mean and divided
-    by the sum, so that the loss keeps its scale however many artifacts are in view.
+    ``artifact`` inside an artifact's region, 1 elsewhere in a frame that has one, ``empty`` in a
+    frame that has none.
 
     Args:
         regions: (B, C, H, W), non-zero in artifact regions; each of the C frames on its own.
@@ -43,7 +42,23 @@ def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
     """
     inside = regions != 0
     occupied = inside.flatten(2).any(dim=2)[:, :, None, None]
-    weights = torch.where(inside, config.artifact, torch.where(occupied, 1.0, config.empty))
+    return torch.where(inside, config.artifact, torch.where(occupied, 1.0, config.empty))
+
+
+def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
+    """Weight of every pixel in the reconstruction loss; the weights of a batch sum to 1.
+
+    The pixel weights are cut to ``cap`` times their mean and divided by their sum, so that the loss
+    keeps its scale however many artifacts are in view.
+
+    Args:
+        regions: (B, C, H, W), non-zero in artifact regions.
+        config: The factors and the cap.
+
+    Returns:
+        (B, C, H, W) float32 on the device of ``regions``.
+    """
+    weights = pixel_weights(regions, config)
     weights = torch.minimum(weights, config.cap * weights.mean())
     return weights / weights.sum()
 

@@ -39,6 +39,8 @@ class EnvConfig:
     """Emulator frames in one agent step."""
     max_episode_frames: int = 108_000
     """Emulator frames after which an episode is truncated (30 minutes of play)."""
+    projection: Projection = FIRST_FLOOR
+    """RGB to one channel; saved with every checkpoint, so that evaluation sees the same."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
@@ -88,7 +90,7 @@ def make_envs(config: EnvConfig, num_envs: int) -> VectorEnv[Any, Any, Any]:
         use_fire_reset=False,
         reward_clipping=False,
     )
-    return RecordEpisodeStatistics(PlayArea(emulator, FIRST_FLOOR))
+    return RecordEpisodeStatistics(PlayArea(emulator, config.projection))
 
 
 class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):

@@ -3,7 +3,9 @@
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -11,8 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import evaluate
 import train
 from agent import checkpoint as checkpoints
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
+from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
@@ -46,12 +52,12 @@ def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, caps
 
     # evaluate.py with the same seed plays the same game, and films it.
     output, video = tmp_path / "result.json", tmp_path / "game.mp4"
-    flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", str(train.EVALUATION_SEED)]
+    flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", str(EVALUATION_SEED)]
     assert evaluate.main([*flags, "--json", str(output), "--video", str(video)]) == 0
     again = json.loads(output.read_text())
     assert again == result
     frames, size = read_video(video)
-    assert frames == result["lengths"][0]
+    assert frames == result["lengths"][0]  # one per step of the first game
     assert size == ((160 + 3 * 144) * 2, 18 + 210 * 2)
 
 
@@ -81,6 +87,13 @@ def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
     assert not torch.equal(first.tensors["rng.cpu"], second.tensors["rng.cpu"])
     found = events(tmp_path).Scalars("loss/policy")
     assert [event.step for event in found] == [16, 32, 48, 64]
+
+
+def test_a_run_can_be_resumed_again_and_again(tmp_path: Path):
+    assert run(tmp_path, *TINY, "--total-steps", "16") == 0
+    for steps in (32, 48):
+        assert run(tmp_path, "--resume", "--total-steps", str(steps)) == 0
+        assert checkpoints.load(tmp_path).state["counters"]["steps"] == steps
 
 
 def test_after_a_crash_the_curves_have_no_double_steps(tmp_path: Path):
@@ -204,9 +217,12 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
     taken, file = tmp_path / "taken", tmp_path / "file"
     taken.mkdir()
     (taken / "config.json").write_text("{}")
+    finished = tmp_path / "finished"
+    checkpoints.save_numbered(finished, 16, {}, {})
     file.write_text("")
     for run_dir, message in (
-        (taken, "already holds a run; go on with --resume or choose another"),
+        (taken, "holds a run that ended before its first checkpoint"),
+        (finished, "already holds a run; go on with --resume or choose another"),
         (file, "cannot be written"),
         (file / "below", "cannot be written"),
     ):
@@ -240,8 +256,8 @@ def test_resume_refuses_what_would_change_the_training(tmp_path: Path, capsys):
     [
         (["--episodes", "0"], "episodes must be at least 1, got 0"),
         (["--seed", "-1"], "seed must be from 0"),
-        (["--video", "game.avi"], "video must end in .mp4 or .gif, got game.avi"),
-        (["--json", "nowhere/result.json"], "json must be a file in an existing directory"),
+        (["--video", "game.avi"], "video must end in .mp4, got game.avi"),
+        (["--json", "nowhere/result.json"], "json must be a file that can be written"),
         ([], "no such checkpoint"),
     ],
 )
@@ -252,13 +268,36 @@ def test_evaluate_refuses_bad_input(tmp_path: Path, capfd, flags: list[str], mes
     assert message in " ".join((printed.out + printed.err).replace("│", " ").split())
 
 
+def test_the_video_shows_weights_on_one_scale(tmp_path: Path, monkeypatch):
+    # A frame without artifacts is dark, a knife's region is white-hot, whatever else is in view.
+    frames: list[np.ndarray] = []
+    fake = SimpleNamespace(append_data=frames.append, close=lambda: None)
+    monkeypatch.setattr(evaluate.imageio, "get_writer", lambda *_, **__: fake)
+    envs = SimpleNamespace(render=lambda: (np.zeros((210, 160, 3), np.uint8),))
+    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, ActorCriticConfig())
+    detector, weights = ArtifactDetector(ArtifactDetectorConfig()), ArtifactWeightsConfig()
+    recorder = evaluate.Recorder(tmp_path / "game.mp4", envs, model, detector, weights)
+    obs = np.full((1, *OBSERVATION_SHAPE), 144, np.uint8)
+    recorder.step(obs, [0])
+    obs[0, -1, 30:32, 70:75] = 18
+    recorder.step(obs, [0])
+    recorder.step(obs, [1])  # the first game is over
+    empty, knife = (frame[18:146, -288:].sum(axis=2) for frame in frames)
+    assert empty.max() < 100
+    assert knife[62, 144] == 3 * 255
+    assert knife[0, 0] > empty[0, 0]
+
+
 @pytest.mark.usefixtures("no_games")
 def test_evaluate_and_resume_refuse_damaged_checkpoints(tmp_path: Path, capsys):
     (tmp_path / "checkpoints").mkdir()
     path = tmp_path / "checkpoints" / "steps_000000000016.safetensors"
     path.write_bytes(b"damaged")
-    for code in (evaluate.main(["--checkpoint", str(path)]), run(tmp_path, "--resume")):
-        assert code == 2
+    for main, flags in (
+        (evaluate.main, ["--checkpoint", str(path)]),
+        (train.main, ["--run-dir", str(tmp_path), "--resume"]),
+    ):
+        assert main(flags) == 2
         error = capsys.readouterr().err
         assert f"{path}: damaged or not a checkpoint" in error
         assert error.count("\n") == 1

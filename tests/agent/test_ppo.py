@@ -8,7 +8,7 @@ import torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.ppo import PPO, NonFiniteLossError, PPOConfig
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, EncoderConfig
+from encoders import ArtifactWeightsConfig, EncoderConfig, to_images
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
 
 STEPS, ENVS = 8, 6
@@ -104,9 +104,8 @@ def test_a2c_is_one_step_with_a_ratio_of_one():
     for clip in (1e-6, 0.5):
         model = make_model()
         rollout = make_rollout(model)
-        model.normalizer.count += 1e12  # keep the statistics that the rollout was acted with
         torch.manual_seed(1)
-        metrics = update(model, rollout, steps=10**9, num_epochs=1, num_minibatches=1, clip=clip)
+        metrics = update(model, rollout, num_epochs=1, num_minibatches=1, clip=clip)
         assert metrics["policy/kl"] == pytest.approx(0.0, abs=1e-6)
         results.append(snapshot(model))
     for one, other in zip(*results, strict=True):
@@ -146,6 +145,79 @@ def test_a_non_finite_loss_changes_nothing_and_is_an_error():
     assert not moved(model, before)
 
 
+def test_one_update_by_arithmetic():
+    # One minibatch of fresh data, every step a game of its own: returns are the scaled rewards,
+    # advantages what the critic missed, the ratio is 1.
+    model = make_model()
+    rollout = make_rollout(model)
+    with torch.no_grad():
+        prediction = model(rollout.observations(torch.arange(rollout.size)))
+        values, returns = prediction.value, 0.01 * rollout.rewards.flatten()
+        expected = {
+            "loss/policy": -(returns - values).mean(),
+            "loss/value": torch.nn.functional.huber_loss(values, returns),
+            "loss/entropy": -prediction.policy.entropy().mean(),
+        }
+        stacks = torch.arange(rollout.size).reshape(STEPS, ENVS)[3::4].flatten()
+        obs = rollout.observations(stacks)
+        error = to_images(model.decode(model(obs).latent)) - model.normalizer(obs)
+        weights = 1.0 + 9.0 * rollout.observation_regions(stacks)
+        expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
+    before = snapshot(model)
+    settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}
+    metrics = update(model, rollout, learning_rate=1e-4, **settings)
+    for name, value in expected.items():
+        assert metrics[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-6), name
+    # Adam's first step moves every parameter by the step size, or less where the gradient is tiny.
+    steps = [(a - b).abs() for a, b in zip(model.parameters(), before, strict=True)]
+    assert max(step.max() for step in steps).item() == pytest.approx(1e-4, rel=1e-2)
+
+
+def test_the_step_size_of_the_schedule_reaches_the_parameters():
+    config = PPOConfig(num_steps=STEPS, num_minibatches=1, num_epochs=1, final_learning_rate=0.0)
+    for progress, expected in ((1.0, False), (0.5, True)):
+        model = make_model()
+        before = snapshot(model)
+        ppo = PPO(model, config, ArtifactWeightsConfig())
+        ppo.update(make_rollout(model), steps=0, progress=progress)
+        assert moved(model, before) == expected
+
+
+def test_the_entropy_bonus_makes_a_policy_less_certain():
+    model = make_model()
+    torch.nn.init.constant_(model.actor.bias[:1], 2.0)
+    alone = {"reconstruction_coef": 0.0, "value_coef": 0.0, "reward_scale": 1e-9}
+    entropies = []
+    for _ in range(10):
+        rollout = make_rollout(model)
+        rollout.values.zero_()
+        settings = {"entropy_coef": 1.0, "learning_rate": 1e-2, "normalize_advantages": False}
+        entropies.append(update(model, rollout, **alone, **settings)["policy/entropy"])
+    assert entropies[-1] > entropies[0] + 0.1
+
+
+def test_gradients_are_scaled_down_to_the_limit():
+    # Adam does not care for the scale of a gradient, unless it is as small as its epsilon.
+    model = make_model()
+    before = snapshot(model)
+    update(model, make_rollout(model), max_grad_norm=1e-9, learning_rate=1e-3, num_epochs=1)
+    steps = [(a - b).abs().max() for a, b in zip(model.parameters(), before, strict=True)]
+    assert max(steps) < 1e-6
+
+
+def test_normalisation_is_fitted_at_the_start_then_frozen():
+    model = make_model()
+    update(model, make_rollout(model), steps=99, normalizer_steps=100)
+    assert model.normalizer.count == STEPS * ENVS
+    update(model, make_rollout(model), steps=100, normalizer_steps=100)
+    assert model.normalizer.count == STEPS * ENVS
+
+
+def test_any_number_of_minibatches_up_to_the_reconstructed_samples_works():
+    for count in (1, 5, 7, STEPS // 4 * ENVS):
+        update(make_model(), make_rollout(make_model()), num_minibatches=count)
+
+
 def test_the_learning_rate_falls_linearly():
     config = PPOConfig(learning_rate=1e-3, final_learning_rate=1e-4)
     rates = [config.learning_rate_at(progress) for progress in (0.0, 0.5, 1.0, 1.5)]
@@ -156,10 +228,14 @@ def test_rewards_are_scaled_and_clipped_for_learning_only():
     model = make_model()
     rollout = make_rollout(model)
     raw = rollout.rewards.clone()
-    by_default = update(model, rollout)["loss/value"]
+    explained = {}
+    for scale, high in ((0.01, 10.0), (0.02, 10.0), (0.02, 1.0)):
+        update(make_model(), rollout, reward_scale=scale, reward_clip=(-1.0, high))
+        settings = {"reward_scale": scale, "reward_clip": (-1.0, high), "num_epochs": 1}
+        explained[scale, high] = update(make_model(), rollout, **settings)["loss/value"]
     assert torch.equal(rollout.rewards, raw)
-    model = make_model()
-    assert update(model, make_rollout(model), reward_clip=(0.0, 0.01))["loss/value"] < by_default
+    assert explained[0.02, 10.0] > explained[0.01, 10.0]  # targets of 2 instead of 1
+    assert explained[0.02, 1.0] == pytest.approx(explained[0.01, 10.0])  # cut back to 1
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from rich.console import Console
 from agent.progress import ProgressLine
 
 METRICS = {"speed/steps_per_second": 500.0, "loss/reconstruction": 0.5678}
-LINE = "300,000/500,000 steps, 500/s, 6.7 min left, score 12,346, reconstruction 0.568"
+LINE = "3,000k/9,000k steps, 500/s, 200 min left, score 12,346, reconstruction 0.568"
 
 
 def test_a_terminal_of_80_columns_shows_everything():
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=80, color_system=None)
-    progress = ProgressLine(console, 0, 500_000)
-    progress.update(300_000, METRICS | {"episode/return_recent": 12_345.6})
+    progress = ProgressLine(console, 0, 9_000_000)
+    progress.update(3_000_000, METRICS | {"episode/return_recent": 12_345.6})
     progress.stop()
     assert LINE in output.getvalue()
 
@@ -30,6 +30,6 @@ def test_a_log_file_gets_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatc
     progress.update(300_000, METRICS)
     progress.stop()
     assert output.getvalue().split("\n") == [
-        "200,000/500,000 steps, 500/s, 10.0 min left, score -, reconstruction 0.568",
+        "200k/500k steps, 500/s, 10 min left, score -, reconstruction 0.568",
         "",
     ]

@@ -30,7 +30,7 @@ def test_the_autoencoder_can_learn_one_picture():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.1  # the variance is 1
+    assert loss.item() < 0.3  # the variance is 1
 
 
 def test_blocks_are_a_reordering():

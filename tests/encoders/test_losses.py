@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from encoders import ArtifactWeightsConfig, artifact_weights, weighted_mse
+from encoders import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
 
 
 def regions_with_one_artifact() -> torch.Tensor:
@@ -20,6 +20,13 @@ def test_weights_follow_the_rule():
     assert weights[0, 0, 0, 0].item() == pytest.approx(1 / 48)
     assert weights[0, 1, 0, 0].item() == pytest.approx(0.5 / 48)
     assert weights.sum().item() == pytest.approx(1.0)
+
+
+def test_pixel_weights_are_the_numbers_of_the_config():
+    weights = pixel_weights(regions_with_one_artifact(), ArtifactWeightsConfig())
+    assert sorted(set(weights.flatten().tolist())) == [0.5, 1.0, 10.0]
+    assert (weights == 10.0).sum() == 2
+    assert (weights == 0.5).sum() == 20
 
 
 def test_both_factors_are_configurable():

@@ -32,38 +32,43 @@ def test_observations_and_rewards_equal_the_single_environment():
     assert envs.single_action_space.n == reference.action_space.n == NUM_ACTIONS
     rng = np.random.default_rng(0)
     history = [play_area(screen)] * 4
-    total, lengths = 0.0, 0
-    for step in range(1500):
+    score, length, games = 0.0, 0, 0
+    for step in range(4000):
+        np.testing.assert_array_equal(obs[0], np.stack(history), err_msg=f"step {step}")
         action = int(rng.integers(NUM_ACTIONS))
         obs, rewards, terminated, truncated, infos = envs.step(np.array([action, 0]))
         screen, reward, over, _, _ = reference.step(action)
         assert rewards[0] == reward
         assert terminated[0] == over
-        assert not truncated.any()
-        total, lengths = total + float(reward), lengths + 1
+        assert not truncated[0]
+        score, length = score + float(reward), length + 1
         history = [*history[1:], play_area(screen)]
         if over:
-            break
-        np.testing.assert_array_equal(obs[0], np.stack(history), err_msg=f"step {step}")
-    # The game ended: its last observation is kept, and the stack starts anew from one frame.
-    assert over
-    assert total >= 100  # raw scores, not signs
-    np.testing.assert_array_equal(infos["final_obs"][0], np.stack(history))
-    assert infos["episode"]["r"][0] == total
-    assert infos["episode"]["l"][0] == lengths
-    assert infos["_episode"].tolist() == [True, False]
-    assert (obs[0] == obs[0, :1]).all()
-    np.testing.assert_array_equal(envs.render()[0][96:160, 8:152].shape, (64, 144, 3))
+            # The last observation is kept; the stack starts anew from one frame.
+            np.testing.assert_array_equal(infos["final_obs"][0], np.stack(history))
+            assert infos["_episode"][0]
+            assert (infos["episode"]["r"][0], infos["episode"]["l"][0]) == (score, length)
+            assert score >= 100  # raw scores, not signs
+            screen, _ = reference.reset()
+            history, score, length, games = [play_area(screen)] * 4, 0.0, 0, games + 1
+            if games == 2:
+                break
+    assert games == 2
+    assert envs.render()[0].shape == (210, 160, 3)
     envs.close()
 
 
-def test_the_frame_limit_truncates():
+def test_the_frame_limit_truncates_with_the_real_last_observation():
     envs = make_envs(EnvConfig(max_episode_frames=40), num_envs=1)
-    envs.reset(seed=0)
-    for _ in range(10):
-        _, _, terminated, truncated, _ = envs.step(np.array([0]))
+    obs, _ = envs.reset(seed=0)
+    for step in range(1, 21):
+        before = obs
+        obs, _, terminated, truncated, infos = envs.step(np.array([0]))
         assert not terminated.any()
-    assert truncated.all()
+        assert truncated.all() == (step % 10 == 0)
+        if truncated.all():
+            np.testing.assert_array_equal(infos["final_obs"][0, :3], before[0, 1:])
+            assert infos["episode"]["l"][0] == 10
     envs.close()
 
 
