@@ -41,7 +41,7 @@ class Monitor:
 
     def remember(self, rollout: Rollout) -> None:
         """Keep one observation with an artifact in its newest frame, if the rollout has one."""
-        found = self._with_artifact(rollout)
+        found = rollout.has_artifact.flatten().nonzero().flatten().cpu()
         if len(found):
             self._remembered = self._sample(rollout, found[len(found) // 2])
 
@@ -53,15 +53,14 @@ class Monitor:
         Up to half of the rows are frames with an artifact. If the rollout has none, the last one
         seen stands in.
         """
-        found = self._with_artifact(rollout)
-        total = rollout.size
+        found = rollout.has_artifact.flatten().nonzero().flatten().cpu()
         chosen = found[torch.linspace(0, len(found) - 1, min(self.ROWS // 2, len(found))).long()]
         samples = [self._sample(rollout, index) for index in chosen]
         if not samples and self._remembered:
             samples = [self._remembered]
         # The rest of the rows: one game each, from the middle of the rollout.
         others = torch.linspace(0, rollout.num_envs - 1, self.ROWS - len(samples)).long()
-        others = (others + total // 2).clamp(max=total - 1)
+        others = (others + rollout.size // 2).clamp(max=rollout.size - 1)
         samples += [self._sample(rollout, index) for index in others]
         image = draw_samples(model, samples, weights)
         self._writer.add_image("reconstruction/samples", image, steps, dataformats="HWC")
@@ -70,12 +69,6 @@ class Monitor:
     def close(self) -> None:
         """Flush and close the event file."""
         self._writer.close()
-
-    @staticmethod
-    def _with_artifact(rollout: Rollout) -> Tensor:
-        """Flat indices of the steps whose newest frame has an artifact."""
-        newest = rollout.regions[rollout.stack - 1 : -1]
-        return newest.flatten(0, 1).flatten(1).any(dim=1).nonzero().flatten().cpu()
 
     @staticmethod
     def _sample(rollout: Rollout, index: Tensor) -> Sample:

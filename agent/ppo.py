@@ -181,7 +181,7 @@ class PPO:
         return dict(zip(names, means, strict=True)) | {
             "policy/learning_rate": learning_rate,
             "value/explained_variance": (1 - advantages.var() / (variance + 1e-8)).item(),
-            "artifacts/frames": rollout.regions[rollout.stack :].amax((2, 3)).float().mean().item(),
+            "artifacts/frames": rollout.has_artifact.float().mean().item(),
         }
 
     def _minibatches(

@@ -17,6 +17,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+COMMITS = "commits"
+"""File in a run directory: the commit that trained it, and one more for every resumption."""
+
 
 @dataclass(frozen=True)
 class ScoreConfig:
@@ -69,12 +72,14 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
         started = any((run_dir / "checkpoints").glob("steps_*"))
         command += ["--resume"] if started else ["--seed", str(seed), *config.train_args]
         run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / "commit").write_text(
-            output("git", "describe", "--always", "--dirty", "--abbrev=40")
-        )
+        with (run_dir / COMMITS).open("a") as file:
+            print(output("git", "describe", "--always", "--dirty", "--abbrev=40"), file=file)
         subprocess.run(command, check=True)
     result: dict[str, Any] = json.loads(evaluation.read_text())
-    return {"train_seed": seed, "commit": (run_dir / "commit").read_text(), **result}
+    # A run that was started by hand has no such file.
+    commits = run_dir / COMMITS
+    made_by = commits.read_text().split() if commits.exists() else []
+    return {"train_seed": seed, "commits": made_by, **result}
 
 
 def machine() -> str:

@@ -1,0 +1,117 @@
+"""A user's mistake ends at once, with one clear message and exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+import evaluate
+import train
+from agent import checkpoint as checkpoints
+
+BAD_FLAGS = [
+    (["--nonsense", "1"], "nonsense"),
+    (["--seed", "x"], "seed"),
+    (["--seed", "-1"], "seed must be from 0"),
+    (["--total-steps", "0"], "total_steps must be at least 1, got 0"),
+    (["--num-envs", "-3"], "num_envs must be at least 1, got -3"),
+    (["--image-interval", "0"], "image_interval must be at least 1"),
+    (["--evaluation-games", "-1"], "evaluation_games must be at least 0"),
+    (["--algorithm", "dqn"], "algorithm"),
+    (["--device", "tpu"], "device tpu is not available; this machine has cpu"),
+    (["--device", "cuda:99"], "device cuda:99 is not available"),
+    (["--ppo.clip", "nan"], "clip must be above 0, got nan"),
+    (["--ppo.num-steps", "10"], "ppo.num_steps must be a multiple of 4, got 10"),
+    (["--ppo.num-minibatches", "9999"], "ppo.num_minibatches must be at most 512"),
+    (["--algorithm", "a2c", "--ppo.num-epochs", "2"], "algorithm a2c needs ppo.num_epochs 1"),
+    (["--weights.empty", "0"], "empty must be above 0"),
+    (["--detector.surround", "0"], "surround must be from 1 to 8"),
+    (["--env.frameskip", "0"], "frameskip must be at least 1"),
+    (["--model.encoder.latent-dim", "0"], "latent_dim must be at least 1"),
+    (["--resume"], "holds no checkpoint"),
+]
+
+
+@pytest.fixture
+def no_games(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad input must end before any environment starts."""
+
+    def started(*_: object) -> None:
+        pytest.fail("an environment was started")
+
+    monkeypatch.setattr(train, "make_envs", started)
+    monkeypatch.setattr(evaluate, "make_envs", started)
+
+
+def exit_code(main, flags: list[str]) -> int:
+    """Of a command line that may leave through tyro."""
+    try:
+        return main(flags)
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+@pytest.mark.usefixtures("no_games")
+@pytest.mark.parametrize(("flags", "message"), BAD_FLAGS, ids=lambda value: str(value)[:40])
+def test_bad_flags_end_at_once_with_code_2(tmp_path: Path, capfd, flags: list[str], message: str):
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    assert exit_code(train.main, ["--run-dir", str(run_dir), *flags]) == 2
+    printed = capfd.readouterr()
+    text = " ".join((printed.out + printed.err).replace("│", " ").split())
+    assert message in text
+    assert "Traceback" not in text
+    assert not list(run_dir.iterdir())
+
+
+@pytest.mark.usefixtures("no_games")
+def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
+    taken, file = tmp_path / "taken", tmp_path / "file"
+    taken.mkdir()
+    (taken / "config.json").write_text("{}")
+    finished = tmp_path / "finished"
+    checkpoints.save_numbered(finished, 16, {}, {})
+    file.write_text("")
+    for run_dir, message in (
+        (taken, "holds a run that ended before its first checkpoint"),
+        (finished, "already holds a run; go on with --resume or choose another"),
+        (file, "cannot be written"),
+        (file / "below", "cannot be written"),
+    ):
+        assert train.main(["--run-dir", str(run_dir)]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert (taken / "config.json").read_text() == "{}"
+
+
+@pytest.mark.usefixtures("no_games")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--episodes", "0"], "episodes must be at least 1, got 0"),
+        (["--seed", "-1"], "seed must be from 0"),
+        (["--video", "game.avi"], "video must end in .mp4, got game.avi"),
+        (["--json", "nowhere/result.json"], "json must be a file that can be written"),
+        ([], "no such checkpoint"),
+    ],
+)
+def test_evaluate_refuses_bad_input(tmp_path: Path, capfd, flags: list[str], message: str):
+    path = tmp_path / "none.safetensors"
+    assert exit_code(evaluate.main, ["--checkpoint", str(path), *flags]) == 2
+    printed = capfd.readouterr()
+    assert message in " ".join((printed.out + printed.err).replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("no_games")
+def test_evaluate_and_resume_refuse_damaged_checkpoints(tmp_path: Path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    path = tmp_path / "checkpoints" / "steps_000000000016.safetensors"
+    path.write_bytes(b"damaged")
+    for main, flags in (
+        (evaluate.main, ["--checkpoint", str(path)]),
+        (train.main, ["--run-dir", str(tmp_path), "--resume"]),
+    ):
+        assert main(flags) == 2
+        error = capsys.readouterr().err
+        assert f"{path}: damaged or not a checkpoint" in error
+        assert error.count("\n") == 1
