@@ -31,8 +31,6 @@ class ScoreConfig:
     """Seeds to train."""
     runs: Path = Path("runs/score")
     """Directory of the runs, one directory a seed."""
-    train_args: tuple[str, ...] = ()
-    """Further arguments for train.py."""
 
 
 def main() -> None:
@@ -70,7 +68,7 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
     if not evaluation.exists():
         command = [sys.executable, "train.py", "--run-dir", str(run_dir)]
         started = any((run_dir / "checkpoints").glob("steps_*"))
-        command += ["--resume"] if started else ["--seed", str(seed), *config.train_args]
+        command += ["--resume"] if started else ["--seed", str(seed)]
         run_dir.mkdir(parents=True, exist_ok=True)
         with (run_dir / COMMITS).open("a") as file:
             print(output("git", "describe", "--always", "--dirty", "--abbrev=40"), file=file)
