@@ -29,7 +29,7 @@ from encoders import (
     ArtifactWeightsConfig,
     pixel_weights,
 )
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, Projection, make_envs
 
 FRAMES_PER_SECOND = 15
 """Of the video: 60 emulator frames a second, four to an agent step."""
@@ -127,13 +127,14 @@ def evaluate(config: EvaluateConfig) -> None:
     checkpoint = checkpoints.load(config.checkpoint)
     counters = checkpoint.read(dict[str, Any], "counters")
     env_config = checkpoint.read(EnvConfig, "config", "env")
+    projection = checkpoint.read(Projection, "projection")
     weights = checkpoint.read(ArtifactWeightsConfig, "config", "weights")
     detector = ArtifactDetector(checkpoint.read(ArtifactDetectorConfig, "config", "detector"))
     model_config = checkpoint.read(ActorCriticConfig, "config", "model")
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
     checkpoints.restore_model(checkpoint, model)
     console = Console(soft_wrap=True)
-    envs = make_envs(env_config, min(config.episodes, MAX_PARALLEL))
+    envs = make_envs(env_config, projection, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
         cleanup.callback(envs.close)
         on_step = None

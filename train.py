@@ -22,6 +22,7 @@ from agent.collector import Collector
 from agent.counters import Counters
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
+from agent.fidelity import artifact_fidelity
 from agent.interrupt import StopRequest
 from agent.memory import keep_freed_memory
 from agent.monitor import Monitor
@@ -29,7 +30,14 @@ from agent.ppo import PPO, NonFiniteLossError, PPOConfig
 from agent.progress import ProgressLine
 from agent.rollout import Rollout
 from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, make_envs
+from envs import (
+    NUM_ACTIONS,
+    OBSERVATION_SHAPE,
+    EnvConfig,
+    Projection,
+    calibrate,
+    make_envs,
+)
 
 A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
@@ -213,18 +221,23 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
     torch.manual_seed(config.seed)
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, config.model).to(device)
     ppo = PPO(model, config.ppo, config.weights)
-    counters = Counters()
-    if resumed:
-        checkpoints.restore(resumed, model, ppo.optimizer)
-        counters = resumed.read(Counters, "counters")
-        console.print(f"resuming {resumed.path} at {counters.steps:,} steps")
-    claim(config, resumed)
-    rollout = Rollout(config.ppo.num_steps, config.num_envs, OBSERVATION_SHAPE, device)
-    envs = make_envs(config.env, config.num_envs)
+    counters = resumed.read(Counters, "counters") if resumed else Counters()
     # Each resumption plays other games than the run has seen, and no two seeds share a game.
-    game_seed = np.random.SeedSequence((config.seed, counters.updates)).generate_state(1)[0] >> 2
+    sequence = np.random.SeedSequence((config.seed, counters.updates))
+    game_seed = int(sequence.generate_state(1)[0] >> 2)
+    if resumed:
+        projection = resumed.read(Projection, "projection")
+        checkpoints.restore(resumed, model, ppo.optimizer)
+        console.print(f"resuming {resumed.path} at {counters.steps:,} steps")
+        claim(config, resumed)
+    else:
+        claim(config, resumed)
+        projection = calibrate(config.env, game_seed)
+        console.print(describe(projection))
+    rollout = Rollout(config.ppo.num_steps, config.num_envs, OBSERVATION_SHAPE, device)
+    envs = make_envs(config.env, projection, config.num_envs)
     detector = ArtifactDetector(config.detector)
-    collector = Collector(envs, model, detector, rollout, int(game_seed))
+    collector = Collector(envs, model, detector, rollout, game_seed)
     if not resumed:
         model.normalizer.update(rollout.frames[0])
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps)
@@ -237,7 +250,11 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         recent = float(np.mean(counters.recent)) if counters.recent else 0.0
         is_best = recent > counters.best
         counters.best = max(counters.best, recent)
-        state = {"config": cattrs.unstructure(config), "counters": cattrs.unstructure(counters)}
+        state = {
+            "config": cattrs.unstructure(config),
+            "projection": cattrs.unstructure(projection),
+            "counters": cattrs.unstructure(counters),
+        }
         path = checkpoints.save_numbered(config.run_dir, counters.steps, tensors, state)
         if is_best:
             checkpoints.save_best(config.run_dir, tensors, state)
@@ -248,9 +265,10 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
             before = counters.steps
             episodes = collector.collect()
             metrics = ppo.update(rollout, before, before / config.total_steps)
+            fidelity = artifact_fidelity(model, detector, rollout)
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
-            metrics |= counters.count(rollout.size, elapsed, episodes)
+            metrics |= counters.count(rollout.size, elapsed, episodes, fidelity)
             monitor.scalars(metrics, counters.steps)
             monitor.remember(rollout)
             progress.update(counters.steps, metrics)
@@ -267,7 +285,15 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         monitor.close()
         envs.close()
         stop.close()
-    finish(config, model, save(), counters, console)
+    finish(config, projection, model, save(), counters, console)
+
+
+def describe(projection: Projection) -> str:
+    """What the calibration found, for the terminal."""
+    colours = ", ".join(map(str, projection.artifacts))
+    if not colours:
+        return "warning: random play shows no small thing that flies alone; nothing will be found"
+    return f"colours of small things that fly alone: {colours}"
 
 
 def passed(interval: int, before: int, after: int) -> bool:
@@ -276,7 +302,12 @@ def passed(interval: int, before: int, after: int) -> bool:
 
 
 def finish(
-    config: TrainConfig, model: ActorCritic, latest: Path, counters: Counters, console: Console
+    config: TrainConfig,
+    projection: Projection,
+    model: ActorCritic,
+    latest: Path,
+    counters: Counters,
+    console: Console,
 ) -> None:
     """Say how to go on; after a whole training also evaluate it."""
     python = Path(sys.executable)
@@ -288,9 +319,15 @@ def finish(
         return
     minutes = counters.seconds / 60
     console.print(f"trained {counters.steps:,} steps in {minutes:.1f} minutes: {latest}")
+    if counters.recall:
+        recall, ghosts = np.mean(counters.recall), np.mean(counters.ghost_rate)
+        console.print(
+            f"the reconstruction keeps {recall:.1%} of the artifacts "
+            f"and has one in {ghosts:.1%} of the frames without any"
+        )
     if config.evaluation_games:
         console.print(f"playing {config.evaluation_games} whole games ...")
-        envs = make_envs(config.env, min(config.evaluation_games, MAX_PARALLEL))
+        envs = make_envs(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
         episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
         envs.close()
         result = report(episodes, EVALUATION_SEED, cattrs.unstructure(counters))

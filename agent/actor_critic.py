@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from encoders import Decoder, Encoder, EncoderConfig, Normalizer, to_images
+from encoders import Decoder, Encoder, EncoderConfig, Normalizer
 
 
 class Prediction(NamedTuple):
@@ -68,7 +68,7 @@ class ActorCritic(nn.Module):
         return Prediction(policy, self.critic(features).squeeze(-1), latent)
 
     def decode(self, latent: Tensor) -> Tensor:
-        """(B, Z) to the reconstruction in blocks, normalised units, float32."""
+        """(B, Z) to the reconstruction (B, C, H, W) in normalised units, float32."""
         with self._autocast(latent.device.type):
             reconstruction = self.decoder(latent)
         return reconstruction.float()
@@ -76,7 +76,7 @@ class ActorCritic(nn.Module):
     @torch.no_grad()
     def reconstruct(self, obs: Tensor) -> Tensor:
         """Observations (B, C, H, W) uint8 as the decoder draws them, grey levels uint8."""
-        return self.normalizer.denormalize(to_images(self.decode(self(obs).latent)))
+        return self.normalizer.denormalize(self.decode(self(obs).latent))
 
     def _autocast(self, device: str) -> torch.autocast:
         enabled = self.config.bfloat16 and has_bfloat16(device)

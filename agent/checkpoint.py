@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from agent.errors import UserError
 
-FORMAT, VERSION = "knifesight-checkpoint", "1"
+FORMAT, VERSION = "knifesight-checkpoint", "2"
 T = TypeVar("T")
 KEPT = 2
 """Numbered checkpoints that a run directory keeps."""
@@ -24,7 +24,7 @@ class CheckpointError(UserError):
 
 
 class Checkpoint(NamedTuple):
-    """A file's content: tensors by name and JSON state (config, counters)."""
+    """A file's content: tensors by name and JSON state (config, projection, counters)."""
 
     path: Path
     tensors: dict[str, Tensor]

@@ -1,6 +1,7 @@
 """How far a run is."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,8 @@ from agent.collector import Episode
 
 RECENT_GAMES = 50
 """Finished games whose mean score stands for the present policy."""
+RECENT_UPDATES = 20
+"""Updates whose mean artifact recall and ghost rate stand for the present encoder."""
 
 
 @dataclass
@@ -22,24 +25,44 @@ class Counters:
     """Training time without evaluation, over all resumptions."""
     best: float = 0.0
     """Highest mean score of the recent games at a checkpoint."""
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GAMES))
+    recent: deque[float] = field(default_factory=deque[float])
     """Raw scores of the last finished games."""
+    recall: deque[float] = field(default_factory=deque[float])
+    """Artifact recall of the last updates whose frames had any."""
+    ghost_rate: deque[float] = field(default_factory=deque[float])
+    """Artifact ghost rate of the last updates."""
 
     def __post_init__(self) -> None:
         """A list read from a checkpoint knows no limit."""
         self.recent = deque(self.recent, RECENT_GAMES)
+        self.recall = deque(self.recall, RECENT_UPDATES)
+        self.ghost_rate = deque(self.ghost_rate, RECENT_UPDATES)
 
-    def count(self, steps: int, seconds: float, episodes: list[Episode]) -> dict[str, float]:
-        """Take in one update; returns its metrics by tag."""
+    def count(
+        self, steps: int, seconds: float, episodes: list[Episode], fidelity: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Take in one update; returns its metrics by tag.
+
+        Args:
+            steps: Agent steps of the update.
+            seconds: Time that it took.
+            episodes: Those that ended in it.
+            fidelity: As ``artifact_fidelity`` returns it.
+        """
         self.steps += steps
         self.updates += 1
         self.seconds += seconds
         self.episodes += len(episodes)
         self.recent.extend(episode.score for episode in episodes)
-        metrics = {"speed/steps_per_second": steps / seconds}
+        for name, recent in (("recall", self.recall), ("ghost_rate", self.ghost_rate)):
+            if f"artifacts/{name}" in fidelity:
+                recent.append(fidelity[f"artifacts/{name}"])
+        metrics = {"speed/steps_per_second": steps / seconds, **fidelity}
         if episodes:
             metrics["episode/return"] = float(np.mean([episode.score for episode in episodes]))
             metrics["episode/length"] = float(np.mean([episode.length for episode in episodes]))
         if self.recent:
             metrics["episode/return_recent"] = float(np.mean(self.recent))
+        if self.recall:
+            metrics["artifacts/recall_recent"] = float(np.mean(self.recall))
         return metrics

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from agent.actor_critic import ActorCritic
-from agent.pictures import reconstruction_grid, sample_row
+from agent.pictures import COLUMNS, labelled_grid, sample_row
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig, pixel_weights
 
@@ -84,6 +84,7 @@ def draw_samples(
     regions = torch.stack([sample.regions for sample in samples])
     weights = pixel_weights(regions, config) / config.artifact
     views = [obs, model.reconstruct(obs), regions, weights]
-    return reconstruction_grid(
-        [sample_row(*row) for row in zip(*(v[:, -1].cpu().numpy() for v in views), strict=True)]
+    return labelled_grid(
+        COLUMNS,
+        [sample_row(*row) for row in zip(*(v[:, -1].cpu().numpy() for v in views), strict=True)],
     )

@@ -1,5 +1,7 @@
 """Pictures of what the encoder sees: numpy and OpenCV, RGB uint8."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +30,19 @@ def sample_row(
     """
     error = np.abs(obs.astype(np.float32) - reconstruction)
     panels = [
-        _gray(obs),
-        _gray(reconstruction),
+        gray(obs),
+        gray(reconstruction),
         _heat(error / 128),  # half the range of grey levels is white-hot
-        _outlined(obs, regions),
+        outlined(obs, regions),
         _heat(weights),
     ]
     return np.hstack(panels)
 
 
-def reconstruction_grid(rows: list[Image]) -> Image:
-    """Rows from ``sample_row`` under a line of labels, separated by thin lines."""
-    width = rows[0].shape[1] // len(COLUMNS)
-    parts = [np.hstack([_label(name, width) for name in COLUMNS])]
+def labelled_grid(labels: Sequence[str], rows: list[Image]) -> Image:
+    """Rows of as many equally wide panels as labels, under these, separated by thin lines."""
+    width = rows[0].shape[1] // len(labels)
+    parts = [np.hstack([_label(name, width) for name in labels])]
     for row in rows:
         parts += [row, np.full((2, row.shape[1], 3), 255, np.uint8)]
     return np.vstack(parts)
@@ -62,8 +64,8 @@ def video_frame(
     """
     panels = [
         ("game", _enlarge(screen)),
-        ("observation", _gray(obs)),
-        ("reconstruction", _gray(reconstruction)),
+        ("observation", gray(obs)),
+        ("reconstruction", gray(reconstruction)),
         ("weight map", _heat(weights)),
     ]
     height = max(panel.shape[0] for _, panel in panels)
@@ -83,7 +85,7 @@ def _enlarge(image: Image) -> Image:
     return image.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
-def _gray(frame: Image) -> Image:
+def gray(frame: Image) -> Image:
     """Grey levels (H, W) as an enlarged RGB picture."""
     return _enlarge(frame)[:, :, None].repeat(3, axis=2)
 
@@ -95,9 +97,9 @@ def _heat(values: NDArray[np.floating]) -> Image:
     return bgr[:, :, ::-1]
 
 
-def _outlined(obs: Image, regions: Image) -> Image:
+def outlined(obs: Image, regions: Image) -> Image:
     """The frame with a yellow line around every region."""
-    image = _gray(obs)
+    image = gray(obs)
     enlarged = np.ascontiguousarray(_enlarge(regions))
     contours, _ = cv2.findContours(enlarged, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(image, contours, -1, (255, 230, 0), 1), np.uint8)

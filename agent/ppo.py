@@ -11,7 +11,7 @@ from agent.actor_critic import ActorCritic
 from agent.losses import clipped_policy_loss, value_loss
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, artifact_weights, to_blocks, weighted_mse
+from encoders import ArtifactWeightsConfig, artifact_weights, weighted_mse
 
 
 class NonFiniteLossError(RuntimeError):
@@ -226,8 +226,8 @@ class PPO:
         entropy = policy.entropy().mean()
         count = len(batch.regions)
         reconstruction = self.model.decode(latent[:count])
-        target = to_blocks(self.model.normalizer(batch.obs[:count]))
-        weights = to_blocks(artifact_weights(batch.regions, self.weights))
+        target = self.model.normalizer(batch.obs[:count])
+        weights = artifact_weights(batch.regions, self.weights)
         losses = {
             "policy": clipped_policy_loss(
                 log_probs, batch.old_log_probs, advantages, self.config.clip

@@ -29,15 +29,16 @@ class ProgressLine:
         self._printed = time.monotonic()
 
     def update(self, steps: int, metrics: Mapping[str, float]) -> None:
-        """Show the state after an update; ``episode/return_recent`` may not be there yet."""
+        """Show the state after an update; the recent score and recall may not be there yet."""
         steps_per_second = metrics["speed/steps_per_second"]
         minutes = max(self._total - steps, 0) / steps_per_second / 60
         score = metrics.get("episode/return_recent")
+        recall = metrics.get("artifacts/recall_recent")
         line = (
             f"{steps / 1000:,.0f}k/{self._total / 1000:,.0f}k steps, {steps_per_second:,.0f}/s, "
             f"{minutes:.0f} min left, "
             f"score {'-' if score is None else format(score, ',.0f')}, "
-            f"reconstruction {metrics['loss/reconstruction']:.3f}"
+            f"artifacts kept {'-' if recall is None else format(recall, '.0%')}"
         )
         self._bar.update(self._task, completed=steps, description=line)
         now = time.monotonic()

@@ -41,7 +41,7 @@ class Rollout:
     @property
     def has_artifact(self) -> Tensor:
         """(T, N) bool: whether the newest frame of a step holds an artifact."""
-        return self.regions[self.stack - 1 : -1].flatten(2).any(dim=2)
+        return (self.regions[self.stack - 1 : -1] != 0).flatten(2).any(dim=2)
 
     def begin(self, frame: Tensor, region: Tensor) -> None:
         """Start from freshly reset environments: their first frame and region, (N, H, W) uint8."""

@@ -5,7 +5,6 @@ Example:
 """
 
 import json
-import platform
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.provenance import commit, provenance
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
@@ -39,8 +40,7 @@ def main() -> None:
     results = [train(seed, config) for seed in config.seeds]
     means = [result["mean"] for result in results]
     summary = {
-        "command": " ".join(["python -m benchmarks.score", *sys.argv[1:]]),
-        "machine": machine(),
+        **provenance("score"),
         "mean_over_seeds": float(np.mean(means)),
         "lowest_seed": float(np.min(means)),
         "runs": results,
@@ -71,25 +71,13 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
         command += ["--resume"] if started else ["--seed", str(seed)]
         run_dir.mkdir(parents=True, exist_ok=True)
         with (run_dir / COMMITS).open("a") as file:
-            print(output("git", "describe", "--always", "--dirty", "--abbrev=40"), file=file)
+            print(commit(), file=file)
         subprocess.run(command, check=True)
     result: dict[str, Any] = json.loads(evaluation.read_text())
     # A run that was started by hand has no such file.
     commits = run_dir / COMMITS
     made_by = commits.read_text().split() if commits.exists() else []
     return {"train_seed": seed, "commits": made_by, **result}
-
-
-def machine() -> str:
-    """Processor and number of cores, in words."""
-    names = [line for line in output("lscpu").splitlines() if line.startswith("Model name")]
-    processor = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{processor}, {output('nproc')} cores, {platform.system()} {platform.machine()}"
-
-
-def output(*command: str) -> str:
-    """What a command prints, without the last line break."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

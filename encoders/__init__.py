@@ -1,7 +1,7 @@
 """The small-artifact autoencoder: network, detector and weighted loss."""
 
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
-from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer, to_blocks, to_images
+from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer
 from encoders.losses import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
 
 __all__ = [
@@ -14,7 +14,5 @@ __all__ = [
     "Normalizer",
     "artifact_weights",
     "pixel_weights",
-    "to_blocks",
-    "to_images",
     "weighted_mse",
 ]

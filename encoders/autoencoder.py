@@ -1,28 +1,29 @@
-"""The encoder that actor, critic and decoder share, and the decoder that mirrors it."""
+"""The encoder that actor, critic and decoder share, and the decoder that draws from its latent."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-
-BLOCK = 4
-"""Side of the pixel blocks in which the decoder draws: the stride of the first convolution."""
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Size of the encoder; the decoder mirrors it."""
+    """Size of the encoder and of the decoder behind it."""
 
     latent_dim: int = 64
     """Units of the tanh layer between encoder and everything else."""
     channels: tuple[int, int, int] = (16, 32, 32)
     """Output channels of the three convolutions."""
+    decoder_units: int = 256
+    """Hidden units of the decoder."""
+    rank: int = 16
+    """Outer products of which the decoder makes an image."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if self.latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, got {self.latent_dim}")
+        for name in ("latent_dim", "decoder_units", "rank"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if min(self.channels) < 1:
             raise ValueError(f"channels must each be at least 1, got {self.channels}")
 
@@ -111,39 +112,30 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent (B, latent_dim) to an image in blocks of 4 x 4 pixels, the encoder's mirror.
+    """Latent (B, latent_dim) to images (B, C, H, W), each a sum of outer products.
 
-    The last stage is a sub-pixel convolution (Shi et al. 2016): no convolution runs at full
-    resolution, and every pixel of a block has weights of its own, which small sharp objects need.
-    Its output stays in blocks, (B, 16 C, H / 4, W / 4), because a sum over pixels such as the loss
-    does not care about their order and reordering gradients costs as much as a convolution:
-    ``to_blocks`` brings a target into the same order, ``to_images`` is for looking.
+    A perceptron turns the latent into ``rank`` pairs of profiles for each of the C frames, one
+    along the height and one along the width; an image is the sum of their outer products. A thrown
+    knife is one such pair: it appears where its two profiles peak, at the resolution of a pixel
+    however small it is, whereas a convolutional decoder of the same cost draws it as a smear
+    (``benchmarks.reconstruction`` compares both). All arithmetic but the last sum is on H + W
+    numbers instead of H * W.
     """
 
     def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
-        """Build for observations (C, H, W); H and W must be multiples of 8."""
+        """Build for observations (C, H, W)."""
         super().__init__()
+        self.obs_shape, self.rank = obs_shape, config.rank
         frames, height, width = obs_shape
-        _, second, third = config.channels
         self.layers = nn.Sequential(
-            nn.Linear(config.latent_dim, third * (height // 8) * (width // 8)),
+            nn.Linear(config.latent_dim, config.decoder_units),
             nn.ReLU(),
-            nn.Unflatten(1, (third, height // 8, width // 8)),
-            nn.ConvTranspose2d(third, second, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(second, frames * BLOCK**2, 1),
+            nn.Linear(config.decoder_units, frames * config.rank * (height + width)),
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(B, latent_dim) to (B, 16 C, H / 4, W / 4) in normalised units."""
-        return self.layers(latent)
-
-
-def to_blocks(images: Tensor) -> Tensor:
-    """(B, C, H, W) to the decoder's order (B, 16 C, H / 4, W / 4)."""
-    return functional.pixel_unshuffle(images, BLOCK)
-
-
-def to_images(blocks: Tensor) -> Tensor:
-    """The decoder's output (B, 16 C, H / 4, W / 4) to images (B, C, H, W)."""
-    return functional.pixel_shuffle(blocks, BLOCK)
+        """(B, latent_dim) to (B, C, H, W) in normalised units."""
+        frames, height, width = self.obs_shape
+        profiles = self.layers(latent).view(-1, self.rank, height + width)  # (B * C, rank, H + W)
+        columns, rows = profiles.split((height, width), dim=2)
+        return torch.bmm(columns.mT, rows).view(-1, frames, height, width)

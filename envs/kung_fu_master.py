@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from numpy.typing import NDArray
 
-from envs.projection import FIRST_FLOOR, Projection
+from envs.projection import Projection, fit_projection
 
 SCREEN_SHAPE = (210, 160)
 """Native frame: height, width."""
@@ -39,8 +39,6 @@ class EnvConfig:
     """Emulator frames in one agent step."""
     max_episode_frames: int = 108_000
     """Emulator frames after which an episode is truncated (30 minutes of play)."""
-    projection: Projection = FIRST_FLOOR
-    """RGB to one channel; saved with every checkpoint, so that evaluation sees the same."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
@@ -58,7 +56,7 @@ class EnvConfig:
             )
 
 
-def make_envs(config: EnvConfig, num_envs: int) -> VectorEnv[Any, Any, Any]:
+def make_envs(config: EnvConfig, projection: Projection, num_envs: int) -> VectorEnv[Any, Any, Any]:
     """Build ``num_envs`` games that step together.
 
     Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
@@ -69,12 +67,36 @@ def make_envs(config: EnvConfig, num_envs: int) -> VectorEnv[Any, Any, Any]:
 
     Args:
         config: The protocol.
+        projection: RGB to one channel.
         num_envs: How many games, at least 1.
 
     Returns:
         A Gymnasium vector environment with autoreset mode SAME_STEP.
     """
-    emulator = AtariVectorEnv(
+    return RecordEpisodeStatistics(PlayArea(_emulators(config, num_envs), projection))
+
+
+def calibrate(config: EnvConfig, seed: int) -> Projection:
+    """Fit a projection to random play: 16 games of 400 agent steps, every fourth frame.
+
+    The first 60 steps of a game show an empty floor. Some hundred knives are thrown in the rest.
+    """
+    games, steps = 16, 400
+    envs = _emulators(config, games)
+    rng = np.random.default_rng(seed)
+    screens, _ = envs.reset(seed=seed)
+    frames: list[NDArray[np.uint8]] = []
+    for step in range(steps):
+        if step % 4 == 0:
+            frames.append(screens[:, 0, *PLAY_AREA])
+        screens, *_ = envs.step(rng.integers(NUM_ACTIONS, size=games))
+    envs.close()
+    return fit_projection(np.concatenate(frames))
+
+
+def _emulators(config: EnvConfig, num_envs: int) -> AtariVectorEnv:
+    """ALE's own vector environment: native RGB, one frame, raw rewards."""
+    return AtariVectorEnv(
         "kung_fu_master",
         num_envs,
         frameskip=config.frameskip,
@@ -90,7 +112,6 @@ def make_envs(config: EnvConfig, num_envs: int) -> VectorEnv[Any, Any, Any]:
         use_fire_reset=False,
         reward_clipping=False,
     )
-    return RecordEpisodeStatistics(PlayArea(emulator, config.projection))
 
 
 class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):

@@ -1,43 +1,150 @@
 """RGB to one channel in which small objects stay visible.
 
 Luminance, the usual choice, leaves Kung-Fu Master's thrown knife 11 of 255 grey levels away from
-the background of the first floor; any loss on such an image ignores it.
+the background; any loss on such an image ignores it. An Atari 2600 game draws with few colours, so
+its own palette says what each of them is for: one fills whole scan lines, most make up bodies, and
+a few occur as small things that fly alone. That decides which level a colour gets.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Colour = tuple[int, int, int]
+"""Red, green, blue in 0..255."""
+BACKGROUND, ARTIFACT, BRIGHTEST_OTHER = 128, 255, 68
+"""Levels: every background colour, every artifact colour, and the brightest of all the others,
+which run from 0 by their brightness. So an artifact is 127 levels above the background and
+everything else at least 60 below it, colours that were never seen included."""
+
 
 @dataclass(frozen=True)
 class Projection:
-    """A linear map from RGB to one channel: ``weights . (R, G, B) + offset``, cut to 0..255."""
+    """A level for every colour: ``BACKGROUND``, ``ARTIFACT`` or dark.
 
-    weights: tuple[float, float, float]
-    """Factors of red, green and blue."""
-    offset: float
-    """Grey level of black before cutting."""
+    Only artifacts are brighter than the background, so neither an overlap with a figure nor a
+    blur between a figure and the background looks like one.
+    """
+
+    background: tuple[Colour, ...]
+    """Colours of the background."""
+    artifacts: tuple[Colour, ...]
+    """Colours of small things that fly alone."""
+
+    @cached_property
+    def _levels(self) -> NDArray[np.uint8]:
+        """(65536,) uint8: the level of a colour by ``_key`` of its red and green."""
+        red, green = np.meshgrid(np.arange(256), np.arange(256))
+        brightness = (red + 2 * green) / (3 * 255)  # close to luminance, which has little blue
+        levels = np.rint(BRIGHTEST_OTHER * brightness).astype(np.uint8)
+        table = np.empty(1 << 16, np.uint8)
+        table[_key(np.stack([red, green], axis=-1).astype(np.uint8))] = levels
+        for colours, level in ((self.background, BACKGROUND), (self.artifacts, ARTIFACT)):
+            if colours:
+                table[_key(np.array(colours, np.uint8))] = level
+        return table
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Project a batch of images.
 
+        Red and green alone name a colour of the Atari's palette; two bytes side by side are an
+        index that costs no arithmetic.
+
         Args:
-            rgb: (N, H, W, 3) uint8, contiguous or not.
+            rgb: (N, H, W, 3) uint8, contiguous along its last axis.
 
         Returns:
-            (N, H, W) uint8, rounded to the nearest level and saturated.
+            (N, H, W) uint8.
         """
-        count, height, width, _ = rgb.shape
-        matrix = np.array([[*self.weights, self.offset]])
-        tall = cv2.transform(rgb.reshape(count * height, width, 3), matrix)
-        return np.asarray(tall, np.uint8).reshape(count, height, width)
+        return self._levels[_key(rgb)]
 
 
-FIRST_FLOOR = Projection(weights=(-0.25, 1.0, 1.0), offset=-112.0)
-"""Chosen from the eleven colours of the first floor, weights in steps of a quarter: of all such
-projections under which every colour differs from the background by at least 60 levels and the
-knife's by at least 100, the one that keeps most pairs of colours apart. Background 144, knife 18,
-weakest colour 66 levels away; under luminance the knife is 11 levels away, under
-(red - blue) / 2 it is 67, but the trousers of the henchmen only 9."""
+def fit_projection(
+    frames: NDArray[np.uint8],
+    *,
+    min_isolated: float = 0.1,
+    min_seen: int = 10,
+    max_height: int = 4,
+    max_width: int = 8,
+) -> Projection:
+    """Choose a projection from real frames.
+
+    A colour is background if nine tenths of its pixels lie on scan lines that it fills for more
+    than half. Any other colour is an artifact colour if at least ``min_isolated`` of its connected
+    parts are small and lie in nothing but background. Faces and belts are as small as a knife, but
+    they never fly alone, so the rule needs no threshold that fits by a hair: in play on the first
+    floor 93 % of the knife colour's parts are isolated, and not one part of any other colour.
+
+    Args:
+        frames: (T, H, W, 3) uint8, RGB, from as many situations as possible.
+        min_isolated: Share of a colour's parts.
+        min_seen: Fewest isolated parts that are taken for evidence.
+        max_height: Of a small part, in pixels.
+        max_width: Of a small part, in pixels.
+
+    Returns:
+        The projection; without any artifact colour if none was seen.
+
+    Raises:
+        ValueError: If ``frames`` has another shape or type, more than 256 colours or two that
+            differ in blue alone, or if no colour fills a scan line.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+        raise ValueError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}")
+    colours, labels = _label(frames)
+    background = np.array([_fills_lines(labels == n) for n in range(len(colours))])
+    if not background.any():
+        raise ValueError("no colour of the frames fills more than half of a scan line")
+    parts, isolated = np.zeros(len(colours), int), np.zeros(len(colours), int)
+    for frame in labels:
+        empty = background[frame]
+        for n in np.flatnonzero(np.bincount(frame[~empty], minlength=len(colours))):
+            for top, left, height, width in _parts(frame == n):
+                parts[n] += 1
+                if height <= max_height and width <= max_width:
+                    around = (slice(top - 1, top + height + 1), slice(left - 1, left + width + 1))
+                    isolated[n] += (empty[around] | (frame[around] == n)).all()
+    artifact = isolated >= np.maximum(min_seen, min_isolated * parts)
+    return Projection(
+        tuple(colour for colour, chosen in zip(colours, background, strict=True) if chosen),
+        tuple(colour for colour, chosen in zip(colours, artifact, strict=True) if chosen),
+    )
+
+
+def _key(colours: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Red and green of (..., 2 or 3) uint8 as one number, red in the low byte: (...) uint16."""
+    return colours[..., :2].view("<u2")[..., 0]
+
+
+def _label(frames: NDArray[np.uint8]) -> tuple[list[Colour], NDArray[np.uint8]]:
+    """The colours of (T, H, W, 3), ordered by key, and the number of each pixel's: (T, H, W)."""
+    keys = _key(frames)
+    seen = np.zeros((1 << 16, 3), np.int16) - 1
+    seen[keys] = frames
+    present = np.flatnonzero(seen[:, 0] >= 0)
+    if len(present) > 256:
+        raise ValueError(f"frames must have at most 256 colours, got {len(present)}")
+    if (seen[keys] != frames).any():
+        raise ValueError("two colours of the frames differ in blue alone, and would be confused")
+    numbers = np.zeros(1 << 16, np.uint8)
+    numbers[present] = np.arange(len(present))
+    colours = [(int(red), int(green), int(blue)) for red, green, blue in seen[present]]
+    return colours, numbers[keys]
+
+
+def _fills_lines(mask: NDArray[np.bool_]) -> bool:
+    """Whether a colour, (T, H, W), keeps to scan lines that it fills for more than half."""
+    per_line = mask.sum(axis=2)
+    return per_line[per_line > mask.shape[2] // 2].sum() > 0.9 * per_line.sum()
+
+
+def _parts(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Top, left, height, width of the connected parts of (H, W) that touch no edge: (K, 4)."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    boxes = np.asarray(stats, np.int32)[1:, [1, 0, 3, 2]]
+    ends = boxes[:, :2] + boxes[:, 2:]
+    inside = (boxes[:, :2] > 0).all(axis=1) & (ends < mask.shape).all(axis=1)
+    return boxes[inside]

@@ -24,7 +24,7 @@ BAD_FLAGS = [
     (["--ppo.num-minibatches", "9999"], "ppo.num_minibatches must be at most 512"),
     (["--algorithm", "a2c", "--ppo.num-epochs", "2"], "algorithm a2c needs ppo.num_epochs 1"),
     (["--weights.empty", "0"], "empty must be above 0"),
-    (["--detector.surround", "0"], "surround must be from 1 to 8"),
+    (["--detector.surround", "0"], "surround must be from 1 to 16"),
     (["--env.frameskip", "0"], "frameskip must be at least 1"),
     (["--model.encoder.latent-dim", "0"], "latent_dim must be at least 1"),
     (["--resume"], "holds no checkpoint"),

@@ -19,7 +19,7 @@ from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
 from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
@@ -27,6 +27,15 @@ TINY = [
     "--checkpoint-interval", "16",
 ]  # fmt: skip
 """16 agent steps an update, two epochs of two optimizer steps each."""
+
+
+PROJECTION = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+
+
+@pytest.fixture(autouse=True)
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare every run the seconds of random play; calibration has a test of its own."""
+    monkeypatch.setattr(train, "calibrate", lambda *_: PROJECTION)
 
 
 def run(run_dir: Path, *flags: str) -> int:
@@ -184,9 +193,9 @@ def test_the_video_shows_weights_on_one_scale(tmp_path: Path, monkeypatch):
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, ActorCriticConfig())
     detector, weights = ArtifactDetector(ArtifactDetectorConfig()), ArtifactWeightsConfig()
     recorder = evaluate.Recorder(tmp_path / "game.mp4", envs, model, detector, weights)
-    obs = np.full((1, *OBSERVATION_SHAPE), 144, np.uint8)
+    obs = np.full((1, *OBSERVATION_SHAPE), 128, np.uint8)
     recorder.step(obs, [0])
-    obs[0, -1, 30:32, 70:75] = 18
+    obs[0, -1, 30:32, 70:75] = 255
     recorder.step(obs, [0])
     recorder.step(obs, [1])  # the first game is over
     empty, knife = (frame[18:146, -288:].sum(axis=2) for frame in frames)

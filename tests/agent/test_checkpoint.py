@@ -106,9 +106,9 @@ def test_foreign_files_are_named_and_nothing_is_unpickled(tmp_path: Path):
     safetensors.torch.save_file({"x": torch.ones(1)}, foreign)
     with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
         checkpoints.load(foreign)
-    newer = {"format": checkpoints.FORMAT, "version": "2", "state": "{}"}
+    newer = {"format": checkpoints.FORMAT, "version": "3", "state": "{}"}
     safetensors.torch.save_file({"x": torch.ones(1)}, foreign, newer)
-    with pytest.raises(CheckpointError, match="format version 2, this program reads 1"):
+    with pytest.raises(CheckpointError, match="format version 3, this program reads 2"):
         checkpoints.load(foreign)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agent.pictures import COLUMNS, HEADER, SCALE, reconstruction_grid, sample_row, video_frame
+from agent.pictures import COLUMNS, HEADER, SCALE, labelled_grid, sample_row, video_frame
 
 H, W = 64, 144
 
@@ -55,7 +55,7 @@ def test_detections_are_outlined_in_colour():
 
 def test_the_grid_has_a_line_of_labels_above_its_rows():
     row = sample_row(*views())
-    grid = reconstruction_grid([row, row])
+    grid = labelled_grid(COLUMNS, [row, row])
     assert grid.shape[1] == row.shape[1]
     labels = grid[:HEADER].reshape(HEADER, len(COLUMNS), -1)
     assert (labels.max(axis=(0, 2)) == 255).all()  # something is written above every column

@@ -8,7 +8,7 @@ import torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.ppo import PPO, NonFiniteLossError, PPOConfig
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, EncoderConfig, to_images
+from encoders import ArtifactWeightsConfig, EncoderConfig
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
 
 STEPS, ENVS = 8, 6
@@ -160,7 +160,7 @@ def test_one_update_by_arithmetic():
         }
         stacks = torch.arange(rollout.size).reshape(STEPS, ENVS)[3::4].flatten()
         obs = rollout.observations(stacks)
-        error = to_images(model.decode(model(obs).latent)) - model.normalizer(obs)
+        error = model.decode(model(obs).latent) - model.normalizer(obs)
         weights = 1.0 + 9.0 * rollout.observation_regions(stacks)
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
     before = snapshot(model)

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from agent.progress import ProgressLine
 
-METRICS = {"speed/steps_per_second": 500.0, "loss/reconstruction": 0.5678}
-LINE = "3,000k/9,000k steps, 500/s, 200 min left, score 12,346, reconstruction 0.568"
+METRICS = {"speed/steps_per_second": 500.0, "artifacts/recall_recent": 0.5678}
+LINE = "3,000k/9,000k steps, 500/s, 200 min left, score 12,346, artifacts kept 57%"
 
 
 def test_a_terminal_of_80_columns_shows_everything():
@@ -30,6 +30,6 @@ def test_a_log_file_gets_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatc
     progress.update(300_000, METRICS)
     progress.stop()
     assert output.getvalue().split("\n") == [
-        "200k/500k steps, 500/s, 10 min left, score -, reconstruction 0.568",
+        "200k/500k steps, 500/s, 10 min left, score -, artifacts kept 57%",
         "",
     ]

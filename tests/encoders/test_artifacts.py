@@ -5,14 +5,11 @@ import pytest
 
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 
-BACKGROUND, KNIFE, FLOOR = 144, 18, 120
+BACKGROUND, KNIFE, FIGURE = 128, 255, 60
 
 
-def floor_frame() -> np.ndarray:
-    """An empty floor: one colour per scan line, as the game draws it."""
-    frame = np.full((64, 144), BACKGROUND, np.uint8)
-    frame[62:] = FLOOR
-    return frame
+def empty_frame() -> np.ndarray:
+    return np.full((64, 144), BACKGROUND, np.uint8)
 
 
 def plant_knife(frame: np.ndarray, top: int, left: int) -> np.ndarray:
@@ -23,37 +20,69 @@ def plant_knife(frame: np.ndarray, top: int, left: int) -> np.ndarray:
     return frame != before
 
 
-def plant_fighter(frame: np.ndarray, left: int) -> None:
+def plant_fighter(frame: np.ndarray, left: int, level: int = FIGURE) -> None:
     """A man-sized block with an outstretched arm as thin as a knife."""
-    frame[28:62, left : left + 8] = 255
-    frame[36:38, left + 8 : left + 14] = 255
+    frame[28:62, left : left + 8] = level
+    frame[36:38, left + 8 : left + 14] = level
 
 
-@pytest.mark.parametrize(("top", "left"), [(5, 1), (30, 70), (59, 138), (0, 20)])
+@pytest.mark.parametrize(("top", "left"), [(5, 1), (30, 70), (62, 139), (0, 0)])
 def test_the_planted_knife_is_found_exactly(top: int, left: int):
-    frame = floor_frame()
+    frame = empty_frame()
     knife = plant_knife(frame, top, left)
     plant_fighter(frame, 100)
     detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
     np.testing.assert_array_equal(detector(frame[None])[0], knife)
 
 
-def test_fighters_and_their_limbs_are_no_artifacts():
-    frame = floor_frame()
+def test_a_knife_that_touches_a_fighter_is_found_too():
+    frame = empty_frame()
+    plant_fighter(frame, 60)
+    knife = plant_knife(frame, 40, 56)
+    assert (frame[40:42, 60:62] != BACKGROUND).all()
+    detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
+    np.testing.assert_array_equal(detector(frame[None])[0] != 0, knife & (frame == KNIFE))
+
+
+def test_what_the_edge_leaves_of_a_knife_is_found():
+    frame = empty_frame()
+    frame[40, 143] = KNIFE
+    found = ArtifactDetector(ArtifactDetectorConfig(margin=0))(frame[None])[0]
+    assert np.argwhere(found).tolist() == [[40, 143]]
+
+
+def test_dark_things_are_no_artifacts_however_small():
+    frame = empty_frame()
     plant_fighter(frame, 20)
-    plant_fighter(frame, 90)
+    frame[10:12, 50:54] = 0
+    frame[40:43, 0:2] = FIGURE
     assert not ArtifactDetector(ArtifactDetectorConfig())(frame[None]).any()
 
 
-def test_what_the_edge_cuts_off_is_not_judged():
-    # A man who enters shows a sliver that is as small as a knife.
-    frame = floor_frame()
-    frame[40:43, 0:2] = 255
-    assert not ArtifactDetector(ArtifactDetectorConfig())(frame[None]).any()
+def test_bright_figures_and_their_parts_are_no_artifacts():
+    # A boss in the knife's colour: a jacket, and a collar and a belt apart from it.
+    frame = empty_frame()
+    plant_fighter(frame, 20, KNIFE)
+    frame[25:27, 22:26] = KNIFE
+    frame[64 - 2 :, 21:25] = KNIFE
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    assert not detector(frame[None]).any()
+    # Without a wide surround its collar would pass for a knife.
+    narrow = ArtifactDetector(ArtifactDetectorConfig(centre_height=3, surround=1))
+    assert narrow(np.where(np.arange(64)[:, None] < 28, frame, BACKGROUND)[None]).any()
+
+
+def test_the_surround_must_be_empty():
+    detector = ArtifactDetector(ArtifactDetectorConfig())  # centre 5 x 7, surround 6
+    for gap, found in ((4, False), (10, True)):
+        frame = empty_frame()
+        plant_knife(frame, 30, 70)
+        frame[30:32, 74 + gap] = KNIFE
+        assert detector(frame[None])[0, 30, 72] == found
 
 
 def test_the_region_is_the_artifact_grown_by_the_margin():
-    frame = floor_frame()
+    frame = empty_frame()
     knife = plant_knife(frame, 30, 70)
     expected = np.zeros_like(knife)
     for row, column in np.argwhere(knife):
@@ -64,10 +93,10 @@ def test_the_region_is_the_artifact_grown_by_the_margin():
 
 def test_frames_of_a_batch_do_not_touch_each_other():
     # A knife in the last rows of one frame lies next to the first rows of the following one.
-    frames = np.stack([floor_frame() for _ in range(3)])
+    frames = np.stack([empty_frame() for _ in range(3)])
     plant_knife(frames[1], 60, 50)
-    frames[2, 0:2, 50:60] = 255
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=5))
+    frames[2, 0:9, 50:60] = KNIFE
+    detector = ArtifactDetector(ArtifactDetectorConfig(margin=8))
     together = detector(frames)
     apart = np.concatenate([detector(frame[None]) for frame in frames])
     np.testing.assert_array_equal(together, apart)
@@ -75,15 +104,19 @@ def test_frames_of_a_batch_do_not_touch_each_other():
     assert not together[0].any()
 
 
-def test_contrast_below_the_threshold_is_background():
-    detector = ArtifactDetector(ArtifactDetectorConfig(contrast=40))
-    for level, found in (
-        (BACKGROUND - 39, False),
-        (BACKGROUND - 40, True),
-        (BACKGROUND + 40, True),
-    ):
-        frame = floor_frame()
+def test_brightness_below_the_threshold_does_not_count():
+    detector = ArtifactDetector(ArtifactDetectorConfig(threshold=200))
+    for level, found in ((199, False), (200, True)):
+        frame = empty_frame()
         frame[20:22, 60:64] = level
+        assert detector(frame[None]).any() == found
+
+
+def test_too_few_bright_pixels_do_not_count():
+    frame = empty_frame()
+    frame[20, 60:63] = KNIFE
+    for min_pixels, found in ((3, True), (4, False)):
+        detector = ArtifactDetector(ArtifactDetectorConfig(min_pixels=min_pixels))
         assert detector(frame[None]).any() == found
 
 
@@ -96,12 +129,12 @@ def test_wrong_frames_are_refused():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("contrast", 0),
-        ("contrast", 255),
+        ("threshold", 0),
+        ("threshold", 256),
         ("centre_height", 2),
         ("centre_width", 17),
         ("surround", 0),
-        ("min_pixels", 22),
+        ("min_pixels", 36),
         ("margin", -1),
     ],
 )

@@ -1,0 +1,270 @@
+"""Labelled frames of real episodes, for the detector and reconstruction benchmarks.
+
+Three ways of playing, each with training and test episodes of other seeds:
+
+- ``random``: random actions.
+- ``agent``: a trained policy; one is trained for the purpose unless a run is given.
+- ``tour``: walks on with random blows and is given back its health, time and lives, and bosses
+  have little of theirs: so it comes to floors and enemies that neither of the others reaches. Only
+  the detector and the projection are judged on it.
+
+Example:
+    python -m benchmarks.data
+"""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import ale_py
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from agent import checkpoint as checkpoints
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
+from envs import ground_truth as truth
+from envs.kung_fu_master import PLAY_AREA, STACK
+
+Source = Literal["random", "agent", "tour"]
+Split = Literal["train", "test"]
+STEPS: dict[Split, dict[Source, int]] = {
+    "train": {"random": 16_000, "agent": 16_000, "tour": 16_000},
+    "test": {"random": 5_000, "agent": 5_000, "tour": 30_000},
+}
+"""Agent steps, and so frames, of each part."""
+FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000}
+AGENT_STEPS = 200_000
+"""Agent steps for which the policy of ``agent`` is trained."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the benchmark's data is kept; what is missing is made."""
+
+    data: Path = Path("data")
+    """Directory for the recordings."""
+    agent: Path | None = None
+    """Run or checkpoint whose policy plays; if left out, one is trained in ``data``."""
+
+
+class Recording(NamedTuple):
+    """Consecutive play areas with the game's RAM; T agent steps."""
+
+    frames: NDArray[np.uint8]
+    """(T, 64, 144), indices into ``palette``."""
+    palette: NDArray[np.uint8]
+    """(256, 3) RGB."""
+    ram: NDArray[np.uint8]
+    """(T, 128)."""
+    starts: NDArray[np.bool_]
+    """(T,), whether an episode starts here."""
+
+    def project(self, projection: Projection) -> NDArray[np.uint8]:
+        """The frames as an agent sees them, (T, 64, 144) uint8 grey levels."""
+        levels = projection(self.palette[None, :, None])[0, :, 0]
+        return levels[self.frames]
+
+    def own_pixels(self, t: int, box: truth.Box) -> NDArray[np.bool_]:
+        """The visible pixels of the projectile in ``box`` at step t, (64, 144) bool.
+
+        Knives and boomerangs have a colour of their own; fire flickers through many, so it is
+        whatever is not background.
+        """
+        inside = box.mask(*self.frames.shape[1:])
+        colours = self.palette[self.frames[t]]
+        if box.kind in (truth.Kind.KNIFE, truth.Kind.BOOMERANG):
+            return inside & (colours == truth.KNIFE_COLOUR).all(axis=-1)
+        return inside & (colours != truth.SKY_COLOUR).all(axis=-1)
+
+    def stacks(self) -> NDArray[np.int64]:
+        """Rows of the four frames of every observation, (T, 4); an episode's first repeats."""
+        rows = np.arange(len(self.frames))
+        first = np.maximum.accumulate(np.where(self.starts, rows, 0))
+        return np.maximum(rows[:, None] + np.arange(1 - STACK, 1), first[:, None])
+
+
+def load(config: DataConfig, split: Split, sources: tuple[Source, ...]) -> Recording:
+    """The recordings of several sources one after the other; makes what is missing."""
+    parts: list[Recording] = []
+    for source in sources:
+        path = config.data / f"{source}-{split}.npz"
+        if not path.exists():
+            make(config, source, split, path)
+        with np.load(path) as arrays:
+            parts.append(Recording(*(arrays[name] for name in Recording._fields)))
+    return Recording(
+        np.concatenate([part.frames for part in parts]),
+        np.maximum.reduce([part.palette for part in parts]),  # unseen entries are black
+        np.concatenate([part.ram for part in parts]),
+        np.concatenate([part.starts for part in parts]),
+    )
+
+
+def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
+    """Play one part and write it whole or not at all."""
+    Console().print(f"recording {path} ...")
+    seed = FIRST_SEED[split] + 1_000 * list(STEPS[split]).index(source)
+    rng = np.random.default_rng(seed)
+    if source == "agent":
+        player = trained_player(config, seed)
+    else:
+        player = {"random": random_player, "tour": tour_player}[source](rng)
+    recording = record(player, STEPS[split][source], seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **recording._asdict())
+    temporary.replace(path)
+
+
+Player = Callable[[Any, NDArray[np.uint8], bool], int]
+"""Emulator, play area (64, 144, 3) and whether an episode starts here, to an action."""
+
+
+def record(play: Player, steps: int, first_seed: int) -> Recording:
+    """Play ``steps`` agent steps under the default protocol; episode n has seed first_seed + n."""
+    gym.register_envs(ale_py)
+    env: Any = gym.make("ALE/KungFuMaster-v5")
+    emulator = env.unwrapped.ale
+    frames: list[NDArray[np.uint8]] = []
+    ram: list[NDArray[np.uint8]] = []
+    starts: list[bool] = []
+    palette = np.zeros((256, 3), np.uint8)
+    screen, over, episodes = None, True, 0
+    for _ in range(steps):
+        if over:
+            screen, _ = env.reset(seed=first_seed + episodes)
+            episodes += 1
+        assert screen is not None
+        frames.append(emulator.getScreen()[PLAY_AREA].copy())
+        ram.append(emulator.getRAM().copy())
+        starts.append(over)
+        palette[frames[-1]] = screen[PLAY_AREA]
+        screen, _, terminated, truncated, _ = env.step(play(emulator, screen[PLAY_AREA], over))
+        over = terminated or truncated
+    env.close()
+    return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts))
+
+
+def random_player(rng: np.random.Generator) -> Player:
+    """Every action is as likely as any other."""
+
+    def play(*_: object) -> int:
+        return int(rng.integers(NUM_ACTIONS))
+
+    return play
+
+
+def tour_player(rng: np.random.Generator) -> Player:
+    """Walks through the floors and cannot die."""
+    right, left = 2, 3
+
+    def play(emulator: Any, *_: object) -> int:
+        ram = emulator.getRAM()
+        # Once a boss is beaten the game turns health and time into points until none is left.
+        if ram[truth.ENEMY_HEALTH] > 0:
+            emulator.setRAM(truth.PLAYER_HEALTH, 39)
+            emulator.setRAM(truth.LIVES, 3)
+            if ram[truth.TIME] < 4:
+                emulator.setRAM(truth.TIME, 16)
+        if ram[truth.ENEMY] == truth.BOSS and ram[truth.ENEMY_HEALTH] > 6:
+            emulator.setRAM(truth.ENEMY_HEALTH, 6)
+        onward = left if ram[truth.FLOOR] % 2 else right
+        return onward if rng.random() < 0.45 else int(rng.integers(NUM_ACTIONS))
+
+    return play
+
+
+def trained_player(config: DataConfig, seed: int) -> Player:
+    """The sampled policy of a run; trains one if none is given."""
+    run = config.agent or trained_agent(config.data / "agent")
+    checkpoint = checkpoints.load(run)
+    projection = checkpoint.read(Projection, "projection")
+    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
+    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
+    checkpoints.restore_model(checkpoint, model)
+    generator = torch.Generator().manual_seed(seed)
+    obs = np.zeros(OBSERVATION_SHAPE, np.uint8)
+
+    @torch.no_grad()
+    def play(_: Any, area: NDArray[np.uint8], start: bool) -> int:
+        obs[:-1] = obs[1:]
+        obs[-1] = projection(area[None])[0]
+        if start:
+            obs[:] = obs[-1]
+        policy = model(torch.from_numpy(obs[None])).policy
+        return int(torch.multinomial(policy.probs[0], 1, generator=generator))
+
+    return play
+
+
+def trained_agent(run_dir: Path) -> Path:
+    """Train the default agent for ``AGENT_STEPS``, or go on with it; returns its run directory."""
+    command = [sys.executable, "train.py", "--run-dir", str(run_dir), "--evaluation-games", "0"]
+    started = any((run_dir / "checkpoints").glob("steps_*"))
+    command += ["--resume"] if started else ["--total-steps", str(AGENT_STEPS)]
+    subprocess.run(command, check=True)
+    return run_dir
+
+
+def inventory(recording: Recording) -> dict[str, Any]:
+    """What a recording holds: frames, episodes, floors, enemies and visible projectiles."""
+    floors = Counter(str(floor) for floor in recording.ram[:, truth.FLOOR])
+    enemies = Counter(
+        truth.ENEMIES.get(int(kind), "other") for kind in recording.ram[:, truth.ENEMY]
+    )
+    projectiles = Counter(str(box.kind) for _, box, _ in visible_projectiles(recording))
+    return {
+        "frames": len(recording.frames),
+        "episodes": int(recording.starts.sum()),
+        "floors": dict(sorted(floors.items())),
+        "enemies": dict(enemies.most_common()),
+        "projectiles": dict(projectiles.most_common()),
+    }
+
+
+def visible_projectiles(
+    recording: Recording,
+) -> list[tuple[int, truth.Box, NDArray[np.bool_]]]:
+    """Step, box and own pixels (64, 144) of every projectile of which a pixel can be seen."""
+    found: list[tuple[int, truth.Box, NDArray[np.bool_]]] = []
+    for t in np.flatnonzero(recording.ram[:, truth.PROJECTILE_Y] != truth.NO_PROJECTILE):
+        box = truth.projectile(recording.ram[t])
+        assert box
+        own = recording.own_pixels(int(t), box)
+        if own.any():
+            found.append((int(t), box, own))
+    return found
+
+
+def main() -> None:
+    """Make what is missing and print what there is."""
+    config = tyro.cli(DataConfig, description=__doc__)
+    console = Console()
+    for split, parts in STEPS.items():
+        table = Table("", *parts, title=f"{split} episodes")
+        columns = [inventory(load(config, split, (source,))) for source in parts]
+        for key in columns[0]:
+            cells = [column[key] for column in columns]
+            table.add_row(key, *("\n".join(_lines(cell)) for cell in cells))
+        console.print(table)
+
+
+def _lines(cell: int | dict[str, int]) -> list[str]:
+    if isinstance(cell, int):
+        return [f"{cell:,}"]
+    return [f"{name}: {count:,}" for name, count in cell.items()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Which loss keeps the knives: the same autoencoder trained with several, judged on RAM truth.
+
+Training sees the detector's regions only; the truth judges. Every arm has the same frames, seeds,
+order of samples, network and optimizer.
+
+Example:
+    python -m benchmarks.reconstruction --json benchmarks/results/reconstruction.json
+"""
+
+import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import imageio.v2 as imageio
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from agent.memory import keep_freed_memory
+from agent.pictures import labelled_grid, outlined
+from benchmarks.arms import ARMS, Loss
+from benchmarks.data import DataConfig, Source, inventory, load
+from benchmarks.detector import projection_of
+from benchmarks.judge import Scene, fidelity, probes, scene
+from benchmarks.provenance import commit, provenance
+from encoders import (
+    ArtifactDetector,
+    ArtifactDetectorConfig,
+    Decoder,
+    Encoder,
+    EncoderConfig,
+    Normalizer,
+)
+from envs import OBSERVATION_SHAPE
+
+SOURCES: tuple[Source, ...] = ("random", "agent")
+BATCH = 32
+LEARNING_RATE, FINAL_LEARNING_RATE, WARM_UP = 2e-3, 1e-4, 100
+"""Adam's step size rises over ``WARM_UP`` steps and then falls linearly."""
+MAX_GRAD_NORM = 1.0
+PICTURED = 6
+"""Test frames in the picture, half of them with a knife."""
+
+
+@dataclass(frozen=True)
+class ReconstructionBenchmarkConfig(DataConfig):
+    """Train the autoencoder with every loss and judge what it keeps."""
+
+    json: Path = Path("reconstruction.json")
+    """File for the result; the picture goes beside it, ending in .png."""
+    samples: int = 128_000
+    """Observations that each autoencoder is trained on."""
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """Seeds of each arm."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if self.samples < BATCH:
+            raise ValueError(f"samples must be at least {BATCH}, got {self.samples}")
+        if not self.seeds or min(self.seeds) < 0:
+            raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
+
+
+class Autoencoder(nn.Module):
+    """The product's normalisation, encoder and decoder."""
+
+    def __init__(self, frames: NDArray[np.uint8]) -> None:
+        """Build, with the normalisation fitted to ``frames``, (T, H, W) uint8."""
+        super().__init__()
+        self.normalizer = Normalizer(*OBSERVATION_SHAPE[1:])
+        self.encoder = Encoder(OBSERVATION_SHAPE, EncoderConfig())
+        self.decoder = Decoder(OBSERVATION_SHAPE, EncoderConfig())
+        self.normalizer.update(torch.from_numpy(frames))
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, H, W) uint8 to target and reconstruction, both (B, C, H, W), and latent (B, Z)."""
+        target = self.normalizer(obs)
+        latent = self.encoder(target.contiguous(memory_format=torch.channels_last))
+        return target, self.decoder(latent), latent
+
+
+class Outcome(NamedTuple):
+    """What one arm with one seed came to."""
+
+    figures: dict[str, float]
+    pictures: NDArray[np.uint8]  # (PICTURED, H, W)
+
+
+def main() -> None:
+    """Run what has not been run at this commit, print the table, write JSON and picture."""
+    config = tyro.cli(ReconstructionBenchmarkConfig)
+    begun = time.monotonic()
+    projection = projection_of(load(config, "train", ("random",)))
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    recordings = load(config, "train", SOURCES), load(config, "test", SOURCES)
+    train, test = (scene(recording, projection, detector) for recording in recordings)
+    jobs = [(arm, seed) for seed in config.seeds for arm in ARMS]
+    cores = len(os.sched_getaffinity(0))
+    fork = multiprocessing.get_context("fork")  # the scenes are shared, not copied
+    with ProcessPoolExecutor(cores, fork, initializer=_begin, initargs=(train, test)) as pool:
+        outcomes = dict(zip(jobs, pool.map(partial(run, config), jobs), strict=True))
+    result = {
+        **provenance("reconstruction"),
+        "samples": config.samples,
+        "seeds": list(config.seeds),
+        "arms": {
+            arm: summary([outcomes[arm, seed].figures for seed in config.seeds]) for arm in ARMS
+        },
+        "seconds": time.monotonic() - begun,
+        "data": {
+            "train": inventory(recordings[0]),
+            "test": inventory(recordings[1]),
+        },
+    }
+    show(result)
+    config.json.parent.mkdir(parents=True, exist_ok=True)
+    config.json.write_text(json.dumps(result, indent=1) + "\n")
+    first = config.seeds[0]
+    draw(
+        config.json.with_suffix(".png"), test, {arm: outcomes[arm, first].pictures for arm in ARMS}
+    )
+
+
+_scenes: tuple[Scene, Scene]
+
+
+def _begin(train: Scene, test: Scene) -> None:
+    """One process for each core, one thread for each process."""
+    global _scenes
+    _scenes = train, test
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    keep_freed_memory()
+
+
+def run(config: ReconstructionBenchmarkConfig, job: tuple[str, int]) -> Outcome:
+    """Train and judge one arm with one seed, unless this commit has done it already."""
+    arm, seed = job
+    name = f"{arm}-{seed}-{config.samples}-{commit()}.npz"
+    path = config.data / "reconstruction" / name
+    if path.exists() and not commit().endswith("-dirty"):
+        with np.load(path) as stored:
+            return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
+    train, test = _scenes
+    begun = time.monotonic()
+    model = train_autoencoder(train, ARMS[arm], seed, config.samples)
+    seconds = time.monotonic() - begun
+    train_latents, _ = reconstruct(model, train, draws=False)
+    latents, drawn = reconstruct(model, test)
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    figures = fidelity(test, drawn, model.normalizer.std.item(), detector)
+    figures |= probes(train, train_latents, test, latents) | {"training_seconds": seconds}
+    pictures = drawn[pictured(test)].round().clip(0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, figures=json.dumps(figures), pictures=pictures)
+    temporary.replace(path)
+    print(f"{arm}, seed {seed}: knife recall {figures['knife_recall']:.3f}", flush=True)
+    return Outcome(figures, pictures)
+
+
+def train_autoencoder(train: Scene, loss: Loss, seed: int, samples: int) -> Autoencoder:
+    """Train on ``samples`` observations in the order that ``seed`` gives."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = Autoencoder(train.frames[::4])
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5)
+    steps = samples // BATCH
+    for step in range(steps):
+        progress = step / steps
+        rate = LEARNING_RATE + progress * (FINAL_LEARNING_RATE - LEARNING_RATE)
+        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
+        rows = train.stacks[rng.integers(len(train.stacks), size=BATCH)]
+        obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
+        target, reconstruction, _ = model(obs)
+        optimizer.zero_grad()
+        loss((reconstruction - target).square(), obs, regions).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
+        optimizer.step()
+    return model
+
+
+@torch.no_grad()
+def reconstruct(
+    model: Autoencoder, frames: Scene, *, draws: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Latents (T, Z) of all observations, and if wanted their newest frames (T, H, W) as drawn."""
+    latents: list[Tensor] = []
+    drawn: list[Tensor] = []
+    for start in range(0, len(frames.stacks), 256):
+        obs = torch.from_numpy(frames.frames[frames.stacks[start : start + 256]])
+        _, reconstruction, latent = model(obs)
+        latents.append(latent)
+        if draws:
+            scaled = reconstruction[:, -1] * model.normalizer.std + model.normalizer.mean
+            drawn.append(scaled)
+    shape = (0, *OBSERVATION_SHAPE[1:])
+    images = torch.cat(drawn).numpy() if draws else np.zeros(shape, np.float32)
+    return torch.cat(latents).numpy(), images
+
+
+def pictured(test: Scene) -> list[int]:
+    """Steps for the picture: spread over those with a knife, then over those without."""
+    knives = np.array([t for t, _, _ in test.knives])
+    busy = (test.frames != test.frames[0]).sum(axis=(1, 2)) > 500  # somebody is there
+    others = np.setdiff1d(np.flatnonzero(busy & ~test.regions.any(axis=(1, 2))), knives)
+    half = PICTURED // 2
+    return [
+        int(rows[len(rows) * (2 * n + 1) // (2 * half)])
+        for rows in (knives, others)
+        for n in range(half)
+    ]
+
+
+def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
+    """Mean, sample standard deviation ("spread") and values over seeds of each figure."""
+    result: dict[str, Any] = {}
+    for name in runs[0]:
+        values = [figures[name] for figures in runs]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        result[name] = {"mean": float(np.mean(values)), "spread": spread, "values": values}
+    return result
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print mean and spread of every figure of every arm."""
+    table = Table("", *ARMS, title=f"{result['samples']:,} samples, seeds {result['seeds']}")
+    for figure in result["arms"]["uniform"]:
+        cells = [result["arms"][arm][figure] for arm in ARMS]
+        table.add_row(figure, *(f"{cell['mean']:.4g} ± {cell['spread']:.2g}" for cell in cells))
+    base = result["arms"]["uniform"]["background_mse"]["mean"]
+    ratios = [result["arms"][arm]["background_mse"]["mean"] / base for arm in ARMS]
+    table.add_row("background against uniform", *(f"{ratio:.3f}" for ratio in ratios))
+    Console().print(table)
+
+
+def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> None:
+    """The same test frames as input and through each arm, detections in the input outlined."""
+    steps = pictured(test)
+    columns = [test.frames[steps], *pictures.values()]
+    rows = [
+        np.hstack([outlined(column[n], test.regions[t]) for column in columns])
+        for n, t in enumerate(steps)
+    ]
+    imageio.imwrite(path, labelled_grid(["input", *pictures], rows))
+
+
+if __name__ == "__main__":
+    main()

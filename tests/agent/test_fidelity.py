@@ -1,0 +1,93 @@
+"""Recall and ghosts, counted on reconstructions made by hand."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from agent.fidelity import SAMPLES, artifact_fidelity
+from agent.rollout import Rollout
+from encoders import ArtifactDetector, ArtifactDetectorConfig
+
+OBS_SHAPE = (4, 32, 40)
+STEPS, ENVS = 8, 5
+DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
+
+
+class Drawing:
+    """Stands in for the model: draws by a function of the observations."""
+
+    def __init__(self, reconstruct: Callable[[Tensor], Tensor]) -> None:
+        self.reconstruct = reconstruct
+
+
+def make_rollout(knives: int) -> Rollout:
+    """Games on grey level 128; the newest frames of the first ``knives`` steps hold a knife."""
+    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
+    rollout.frames[:] = 128
+    rollout.ages[:] = 3
+    for t in range(STEPS):
+        for n in range(ENVS):
+            if t * ENVS + n < knives:
+                rollout.frames[3 + t, n, 10:12, 20:24] = 255
+        rollout.regions[3 + t] = torch.from_numpy(DETECTOR(rollout.frames[3 + t].numpy()))
+    return rollout
+
+
+def test_a_perfect_reconstruction_keeps_all_and_adds_nothing():
+    metrics = artifact_fidelity(Drawing(lambda obs: obs), DETECTOR, make_rollout(15))
+    assert metrics == {"artifacts/recall": 1.0, "artifacts/ghost_rate": 0.0}
+
+
+def test_what_is_not_drawn_is_lost():
+    def blank(obs: Tensor) -> Tensor:
+        return torch.full_like(obs, 128)
+
+    metrics = artifact_fidelity(Drawing(blank), DETECTOR, make_rollout(15))
+    assert metrics == {"artifacts/recall": 0.0, "artifacts/ghost_rate": 0.0}
+
+
+def test_a_knife_drawn_everywhere_is_a_ghost_and_elsewhere_no_recall():
+    def ghost(obs: Tensor) -> Tensor:
+        drawn = torch.full_like(obs, 128)
+        drawn[:, :, 25:27, 5:9] = 255
+        return drawn
+
+    metrics = artifact_fidelity(Drawing(ghost), DETECTOR, make_rollout(15))
+    assert metrics == {"artifacts/recall": 0.0, "artifacts/ghost_rate": 1.0}
+
+
+def test_shares_are_those_of_the_frames():
+    def every_other(obs: Tensor) -> Tensor:
+        drawn = obs.clone()
+        drawn[::2] = 128
+        return drawn
+
+    metrics = artifact_fidelity(Drawing(every_other), DETECTOR, make_rollout(15))
+    assert metrics["artifacts/recall"] == pytest.approx(7 / 15)
+
+
+def test_only_the_newest_frame_is_judged():
+    def older_lost(obs: Tensor) -> Tensor:
+        drawn = obs.clone()
+        drawn[:, :-1] = 128
+        return drawn
+
+    assert artifact_fidelity(Drawing(older_lost), DETECTOR, make_rollout(15)) == {
+        "artifacts/recall": 1.0,
+        "artifacts/ghost_rate": 0.0,
+    }
+
+
+def test_without_such_frames_there_is_no_figure():
+    def same(obs: Tensor) -> Tensor:
+        assert len(obs) <= SAMPLES
+        return obs
+
+    assert artifact_fidelity(Drawing(same), DETECTOR, make_rollout(0)).keys() == {
+        "artifacts/ghost_rate"
+    }
+    assert artifact_fidelity(Drawing(same), DETECTOR, make_rollout(STEPS * ENVS)).keys() == {
+        "artifacts/recall"
+    }

@@ -1,0 +1,50 @@
+"""The detector's figures, against planted knives."""
+
+import numpy as np
+import pytest
+
+from benchmarks.detector import contrasts, judge, projection_of
+from encoders import ArtifactDetector, ArtifactDetectorConfig
+from tests.benchmarks.test_data import PROJECTION, planted
+
+DETECTOR = ArtifactDetector(ArtifactDetectorConfig(margin=0))
+
+
+def test_all_knives_found_and_nothing_else():
+    found = judge(planted(4), PROJECTION, DETECTOR)
+    assert (found["frames"], found["knives"]) == (12, 4)
+    assert (found["precision"], found["recall"], found["f1"]) == (1.0, 1.0, 1.0)
+    assert found["kinds"]["knife"]["objects"] == 4
+    assert found["touching"]["knives"] == 0
+
+
+def test_a_false_alarm_and_a_miss_by_arithmetic():
+    recording = planted(4)
+    recording.frames[8, 10:12, 60:64] = 1  # a knife that the RAM knows nothing of
+    recording.frames[3, 40:50, 70:74] = 1  # too near to the knife at column 45
+    recording.frames[3, 40:42, 54:58] = 1
+    found = judge(recording, PROJECTION, DETECTOR)
+    assert found["recall"] == pytest.approx(3 / 4)
+    assert found["precision"] == pytest.approx(3 / 4)
+
+
+def test_knives_that_touch_a_figure_are_counted_apart():
+    recording = planted(4)
+    recording.frames[2, 20:60, 46:56] = 2  # a figure beside the knife at 40..44
+    recording.frames[2, 41, 45] = 3
+    found = judge(recording, PROJECTION, DETECTOR)
+    assert found["touching"] == {"knives": 1, "recall": 1.0}
+
+
+def test_the_projection_is_found_in_random_play():
+    recording = planted(12)
+    frames = np.repeat(recording.frames, 4, axis=0)  # every fourth is looked at
+    projection = projection_of(recording._replace(frames=frames))
+    assert projection.artifacts == ((74, 74, 74),)
+
+
+def test_contrasts_by_floor():
+    found = contrasts(planted(4), PROJECTION)
+    assert found["knife"] == 127
+    # Knife 127; white, (214 + 2 * 214) / 765 * 68 = 57: 71 levels away.
+    assert found["floors"] == {"1": {"colours": 2, "smallest": 71}}

@@ -1,0 +1,67 @@
+"""The reconstruction benchmark on a few samples."""
+
+import numpy as np
+import torch
+
+from benchmarks.arms import uniform
+from benchmarks.judge import Scene, scene
+from benchmarks.reconstruction import (
+    BATCH,
+    PICTURED,
+    pictured,
+    reconstruct,
+    summary,
+    train_autoencoder,
+)
+from encoders import ArtifactDetector, ArtifactDetectorConfig
+from tests.benchmarks.test_data import PROJECTION, planted
+
+
+def planted_scene() -> Scene:
+    recording = planted(6)
+    for t, frame in enumerate(recording.frames):
+        frame[10:60, 10 * t : 10 * t + 20] = 2  # a figure that walks through the picture
+    return scene(recording, PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
+
+
+def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
+    frames = planted_scene()
+
+    def error(samples: int, seed: int) -> float:
+        model = train_autoencoder(frames, uniform, seed, samples)
+        _, drawn = reconstruct(model, frames)
+        return float(np.square(drawn - frames.frames).mean())
+
+    short = error(BATCH, seed=1)
+    assert error(BATCH, seed=1) == short
+    assert error(BATCH, seed=2) != short
+    assert error(BATCH * 60, seed=1) < 0.5 * short
+
+
+def test_reconstructions_are_the_newest_frames_in_grey_levels():
+    frames = planted_scene()
+    model = train_autoencoder(frames, uniform, 1, BATCH)
+    latents, drawn = reconstruct(model, frames)
+    assert latents.shape == (12, 64)
+    obs = torch.from_numpy(frames.frames[frames.stacks[7]])[None]
+    with torch.no_grad():
+        _, blocks, latent = model(obs)
+        newest = blocks[0, -1] * model.normalizer.std + model.normalizer.mean
+    np.testing.assert_allclose(latents[7], latent[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(drawn[7], newest.numpy(), atol=1e-2)
+
+
+def test_the_picture_shows_frames_with_a_knife_and_frames_without():
+    recording = planted(6)
+    recording.frames[6:, 10:60, 60:80] = 2
+    frames = scene(recording, PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
+    steps = pictured(frames)
+    assert len(steps) == PICTURED
+    assert max(steps[: PICTURED // 2]) < 6 <= min(steps[PICTURED // 2 :])
+
+
+def test_mean_and_spread_over_seeds():
+    found = summary([{"recall": 0.5}, {"recall": 0.7}, {"recall": 0.9}])
+    assert found["recall"]["values"] == [0.5, 0.7, 0.9]
+    np.testing.assert_allclose([found["recall"]["mean"], found["recall"]["spread"]], [0.7, 0.2])
+    assert summary([{"recall": 0.5}])["recall"]["spread"] == 0.0
