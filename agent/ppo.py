@@ -124,7 +124,9 @@ class PPO:
     ) -> None:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights = model, config, weights
-        self.optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), config.learning_rate, eps=1e-5, fused=True
+        )
 
     def update(self, rollout: Rollout, steps: int, progress: float) -> dict[str, float]:
         """Learn from one rollout.

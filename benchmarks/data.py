@@ -38,7 +38,7 @@ from envs.kung_fu_master import PLAY_AREA, STACK
 Source = Literal["random", "agent", "tour"]
 Split = Literal["train", "test"]
 STEPS: dict[Split, dict[Source, int]] = {
-    "train": {"random": 16_000, "agent": 16_000, "tour": 16_000},
+    "train": {"random": 40_000, "agent": 40_000, "tour": 16_000},
     "test": {"random": 5_000, "agent": 5_000, "tour": 30_000},
 }
 """Agent steps, and so frames, of each part."""

@@ -177,7 +177,7 @@ def train_autoencoder(train: Scene, loss: Loss, seed: int, samples: int) -> Auto
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = Autoencoder(train.frames[::4])
-    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
     steps = samples // BATCH
     for step in range(steps):
         progress = step / steps

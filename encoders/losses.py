@@ -10,7 +10,7 @@ from torch import Tensor
 class ArtifactWeightsConfig:
     """How much more a small artifact counts in the reconstruction loss."""
 
-    artifact: float = 10.0
+    artifact: float = 20.0
     """Weight of a pixel in an artifact's region, at least 1; beside one, pixels weigh 1."""
     empty: float = 0.5
     """Factor on frames without any artifact, above 0 and at most 1."""

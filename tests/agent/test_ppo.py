@@ -161,7 +161,7 @@ def test_one_update_by_arithmetic():
         stacks = torch.arange(rollout.size).reshape(STEPS, ENVS)[3::4].flatten()
         obs = rollout.observations(stacks)
         error = model.decode(model(obs).latent) - model.normalizer(obs)
-        weights = 1.0 + 9.0 * rollout.observation_regions(stacks)
+        weights = 1.0 + 19.0 * rollout.observation_regions(stacks)  # twenty times
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
     before = snapshot(model)
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}

@@ -6,6 +6,9 @@ import torch
 from encoders import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
 
 
+TEN_TIMES = ArtifactWeightsConfig(artifact=10.0)
+
+
 def regions_with_one_artifact() -> torch.Tensor:
     """Two frames of 4 x 5 pixels; the first has an artifact of two pixels."""
     regions = torch.zeros(1, 2, 4, 5, dtype=torch.uint8)
@@ -15,7 +18,7 @@ def regions_with_one_artifact() -> torch.Tensor:
 
 def test_weights_follow_the_rule():
     # 2 pixels x 10, 18 beside them x 1, 20 in the frame without x 0.5: 48 in all.
-    weights = artifact_weights(regions_with_one_artifact(), ArtifactWeightsConfig())
+    weights = artifact_weights(regions_with_one_artifact(), TEN_TIMES)
     assert weights[0, 0, 1, 2].item() == pytest.approx(10 / 48)
     assert weights[0, 0, 0, 0].item() == pytest.approx(1 / 48)
     assert weights[0, 1, 0, 0].item() == pytest.approx(0.5 / 48)
@@ -23,7 +26,7 @@ def test_weights_follow_the_rule():
 
 
 def test_pixel_weights_are_the_numbers_of_the_config():
-    weights = pixel_weights(regions_with_one_artifact(), ArtifactWeightsConfig())
+    weights = pixel_weights(regions_with_one_artifact(), TEN_TIMES)
     assert sorted(set(weights.flatten().tolist())) == [0.5, 1.0, 10.0]
     assert (weights == 10.0).sum() == 2
     assert (weights == 0.5).sum() == 20
@@ -46,7 +49,7 @@ def test_the_cap_limits_a_weight_to_a_multiple_of_the_mean():
 def test_equal_weights_give_the_plain_mse():
     torch.manual_seed(0)
     reconstruction, target = torch.randn(2, 3, 4, 8, 8)
-    weights = artifact_weights(torch.zeros(3, 4, 8, 8), ArtifactWeightsConfig())
+    weights = artifact_weights(torch.zeros(3, 4, 8, 8), TEN_TIMES)
     expected = torch.nn.functional.mse_loss(reconstruction, target)
     torch.testing.assert_close(weighted_mse(reconstruction, target, weights), expected)
 
@@ -54,7 +57,7 @@ def test_equal_weights_give_the_plain_mse():
 def test_a_lost_artifact_costs_its_weight():
     # The same error of 3 on one pixel, inside and outside of the artifact.
     regions = regions_with_one_artifact()
-    weights = artifact_weights(regions, ArtifactWeightsConfig())
+    weights = artifact_weights(regions, TEN_TIMES)
     target = torch.zeros(1, 2, 4, 5)
     inside, outside = target.clone(), target.clone()
     inside[0, 0, 1, 2] = outside[0, 0, 3, 0] = 3.0
@@ -66,7 +69,7 @@ def test_the_scale_does_not_depend_on_the_number_of_artifacts():
     # An error of 1 everywhere costs 1, whatever is in view.
     one = torch.ones(1, 2, 4, 5)
     for regions in (regions_with_one_artifact(), torch.zeros(1, 2, 4, 5), one):
-        weights = artifact_weights(regions, ArtifactWeightsConfig())
+        weights = artifact_weights(regions, TEN_TIMES)
         assert weighted_mse(one, torch.zeros_like(one), weights).item() == pytest.approx(1.0)
 
 
