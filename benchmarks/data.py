@@ -31,6 +31,7 @@ from rich.table import Table
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from benchmarks.command import run
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
 from envs import ground_truth as truth
 from envs.kung_fu_master import PLAY_AREA, STACK
@@ -267,4 +268,4 @@ def _lines(cell: int | dict[str, int]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import check_output, provenance, run
 from benchmarks.data import (
     DataConfig,
     Recording,
@@ -27,7 +28,6 @@ from benchmarks.data import (
     visible_projectiles,
 )
 from benchmarks.judge import detect
-from benchmarks.provenance import provenance
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from envs import Projection
 from envs import ground_truth as truth
@@ -49,6 +49,7 @@ class DetectorBenchmarkConfig(DataConfig):
 def main() -> None:
     """Run the benchmark, print its tables, write its JSON."""
     config = tyro.cli(DetectorBenchmarkConfig)
+    check_output(config.json)
     cv2.setNumThreads(1)
     settings = ArtifactDetectorConfig(margin=0)
     training = {source: load(config, "train", (source,)) for source in SOURCES}
@@ -69,7 +70,6 @@ def main() -> None:
         "data": {source: inventory(part) for source, part in test.items()},
     }
     show(result)
-    config.json.parent.mkdir(parents=True, exist_ok=True)
     config.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -229,4 +229,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -41,7 +41,7 @@ def detect(detector: ArtifactDetector, frames: NDArray[np.uint8]) -> NDArray[np.
 
 def fidelity(
     test: Scene, drawn: NDArray[np.float32], std: float, detector: ArtifactDetector
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Figures of the newest frames' reconstructions.
 
     Args:
@@ -55,7 +55,7 @@ def fidelity(
         their contrast to the background; ``knife_recall_every_pixel``: share of which every single
         pixel is; ``ghost_rate``: share of frames without any artifact in which the detector finds
         one; ``position_error_px``: mean distance between the centres of what the detector finds
-        in a frame with a knife and in its reconstruction, where it finds anything;
+        in a frame with a knife and in its reconstruction, where it finds anything, else None;
         ``background_mse`` and ``knife_mse``: outside all regions and on the knives' own pixels,
         in normalised units squared.
     """
@@ -77,7 +77,7 @@ def fidelity(
         "knife_recall": float(np.mean(kept)),
         "knife_recall_every_pixel": float(np.mean(whole)),
         "ghost_rate": float(found[empty].any(axis=(1, 2)).mean()),
-        "position_error_px": float(np.mean(distances)) if distances else float("nan"),
+        "position_error_px": float(np.mean(distances)) if distances else None,
         "background_mse": float(error[test.regions == 0].mean()),
         "knife_mse": float(np.concatenate(own_errors).mean()),
     }

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -30,10 +31,10 @@ from torch import Tensor, nn
 from agent.memory import keep_freed_memory
 from agent.pictures import labelled_grid, outlined
 from benchmarks.arms import ARMS, Loss
-from benchmarks.data import DataConfig, Source, inventory, load
+from benchmarks.command import check_output, commit, provenance, run
+from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
 from benchmarks.detector import projection_of
 from benchmarks.judge import Scene, fidelity, probes, scene
-from benchmarks.provenance import commit, provenance
 from encoders import (
     ArtifactDetector,
     ArtifactDetectorConfig,
@@ -45,6 +46,7 @@ from encoders import (
 from envs import OBSERVATION_SHAPE
 
 SOURCES: tuple[Source, ...] = ("random", "agent")
+DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
 BATCH = 32
 LEARNING_RATE, FINAL_LEARNING_RATE, WARM_UP = 2e-3, 1e-4, 100
 """Adam's step size rises over ``WARM_UP`` steps and then falls linearly."""
@@ -94,23 +96,22 @@ class Autoencoder(nn.Module):
 class Outcome(NamedTuple):
     """What one arm with one seed came to."""
 
-    figures: dict[str, float]
+    figures: dict[str, float | None]
     pictures: NDArray[np.uint8]  # (PICTURED, H, W)
 
 
 def main() -> None:
     """Run what has not been run at this commit, print the table, write JSON and picture."""
     config = tyro.cli(ReconstructionBenchmarkConfig)
+    check_output(config.json)
     begun = time.monotonic()
-    projection = projection_of(load(config, "train", ("random",)))
-    detector = ArtifactDetector(ArtifactDetectorConfig())
-    recordings = load(config, "train", SOURCES), load(config, "test", SOURCES)
-    train, test = (scene(recording, projection, detector) for recording in recordings)
+    test = prepare(config, "test")
+    load(config, "train", SOURCES)  # made here, once, if it is missing
     jobs = [(arm, seed) for seed in config.seeds for arm in ARMS]
-    cores = len(os.sched_getaffinity(0))
-    fork = multiprocessing.get_context("fork")  # the scenes are shared, not copied
-    with ProcessPoolExecutor(cores, fork, initializer=_begin, initargs=(train, test)) as pool:
-        outcomes = dict(zip(jobs, pool.map(partial(run, config), jobs), strict=True))
+    workers = min(len(os.sched_getaffinity(0)), len(jobs))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(config,)) as pool:
+        outcomes = dict(zip(jobs, pool.map(partial(train_and_judge, config), jobs), strict=True))
     result = {
         **provenance("reconstruction"),
         "samples": config.samples,
@@ -119,13 +120,9 @@ def main() -> None:
             arm: summary([outcomes[arm, seed].figures for seed in config.seeds]) for arm in ARMS
         },
         "seconds": time.monotonic() - begun,
-        "data": {
-            "train": inventory(recordings[0]),
-            "test": inventory(recordings[1]),
-        },
+        "data": {split: inventory(load(config, split, SOURCES)) for split in STEPS},
     }
     show(result)
-    config.json.parent.mkdir(parents=True, exist_ok=True)
     config.json.write_text(json.dumps(result, indent=1) + "\n")
     first = config.seeds[0]
     draw(
@@ -133,19 +130,24 @@ def main() -> None:
     )
 
 
-_scenes: tuple[Scene, Scene]
+def prepare(config: DataConfig, split: Split) -> Scene:
+    """The frames of one split as training would see them, with the detector's regions."""
+    projection = projection_of(load(config, "train", ("random",)))
+    return scene(load(config, split, SOURCES), projection, DETECTOR)
 
 
-def _begin(train: Scene, test: Scene) -> None:
-    """One process for each core, one thread for each process."""
-    global _scenes
-    _scenes = train, test
+_scenes: dict[Split, Scene] = {}
+
+
+def _begin(config: DataConfig) -> None:
+    """Set a process up: there is one for each core, with one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
+    _scenes.update({split: prepare(config, split) for split in STEPS})
 
 
-def run(config: ReconstructionBenchmarkConfig, job: tuple[str, int]) -> Outcome:
+def train_and_judge(config: ReconstructionBenchmarkConfig, job: tuple[str, int]) -> Outcome:
     """Train and judge one arm with one seed, unless this commit has done it already."""
     arm, seed = job
     name = f"{arm}-{seed}-{config.samples}-{commit()}.npz"
@@ -153,14 +155,13 @@ def run(config: ReconstructionBenchmarkConfig, job: tuple[str, int]) -> Outcome:
     if path.exists() and not commit().endswith("-dirty"):
         with np.load(path) as stored:
             return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
-    train, test = _scenes
+    train, test = _scenes["train"], _scenes["test"]
     begun = time.monotonic()
     model = train_autoencoder(train, ARMS[arm], seed, config.samples)
     seconds = time.monotonic() - begun
     train_latents, _ = reconstruct(model, train, draws=False)
     latents, drawn = reconstruct(model, test)
-    detector = ArtifactDetector(ArtifactDetectorConfig())
-    figures = fidelity(test, drawn, model.normalizer.std.item(), detector)
+    figures = fidelity(test, drawn, model.normalizer.std.item(), DETECTOR)
     figures |= probes(train, train_latents, test, latents) | {"training_seconds": seconds}
     pictures = drawn[pictured(test)].round().clip(0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,26 +226,52 @@ def pictured(test: Scene) -> list[int]:
     ]
 
 
-def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
-    """Mean, sample standard deviation ("spread") and values over seeds of each figure."""
+def summary(runs: list[dict[str, float | None]]) -> dict[str, Any]:
+    """Mean, sample standard deviation ("spread") and values over seeds of each figure.
+
+    A figure that some seed does not have (there is no position of what was never found) is None
+    there, and its mean is that of the others.
+    """
     result: dict[str, Any] = {}
     for name in runs[0]:
         values = [figures[name] for figures in runs]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        result[name] = {"mean": float(np.mean(values)), "spread": spread, "values": values}
+        present = [value for value in values if value is not None]
+        result[name] = {
+            "mean": float(np.mean(present)) if present else None,
+            "spread": float(np.std(present, ddof=1)) if len(present) > 1 else 0.0,
+            "values": values,
+        }
     return result
+
+
+SHOWN = {
+    "knife_recall": "knife recall",
+    "knife_recall_every_pixel": "every pixel",
+    "ghost_rate": "ghost rate",
+    "position_error_px": "position, px",
+    "background_mse": "background",
+    "knife_mse": "knife MSE",
+    "probe_r2_x": "probe R2 of x",
+    "probe_presence_auc": "probe AUC",
+}
+"""Figures in the table, and what they are called there."""
 
 
 def show(result: dict[str, Any]) -> None:
     """Print mean and spread of every figure of every arm."""
-    table = Table("", *ARMS, title=f"{result['samples']:,} samples, seeds {result['seeds']}")
-    for figure in result["arms"]["uniform"]:
+    title = f"{result['samples']:,} samples, mean and spread over seeds {result['seeds']}"
+    table = Table("", *ARMS, title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+    for figure, name in SHOWN.items():
         cells = [result["arms"][arm][figure] for arm in ARMS]
-        table.add_row(figure, *(f"{cell['mean']:.4g} ± {cell['spread']:.2g}" for cell in cells))
+        table.add_row(name, *(_cell(cell["mean"], cell["spread"]) for cell in cells))
     base = result["arms"]["uniform"]["background_mse"]["mean"]
     ratios = [result["arms"][arm]["background_mse"]["mean"] / base for arm in ARMS]
-    table.add_row("background against uniform", *(f"{ratio:.3f}" for ratio in ratios))
+    table.add_row("against uniform", *(f"{ratio:.3f}" for ratio in ratios))
     Console().print(table)
+
+
+def _cell(mean: float | None, spread: float) -> str:
+    return "-" if mean is None else f"{mean:.3f}\n±{spread:.3f}"
 
 
 def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> None:
@@ -259,4 +286,4 @@ def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.provenance import commit, provenance
+from benchmarks.command import check_output, commit, provenance, run
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
@@ -37,6 +37,7 @@ class ScoreConfig:
 def main() -> None:
     """Run the study and print its table."""
     config = tyro.cli(ScoreConfig)
+    check_output(config.json)
     results = [train(seed, config) for seed in config.seeds]
     means = [result["mean"] for result in results]
     summary = {
@@ -45,7 +46,6 @@ def main() -> None:
         "lowest_seed": float(np.min(means)),
         "runs": results,
     }
-    config.json.parent.mkdir(parents=True, exist_ok=True)
     config.json.write_text(json.dumps(summary, indent=1) + "\n")
     table = Table("seed", "mean", "95 % interval", "median", "training", "steps/s")
     for result in results:
@@ -81,4 +81,4 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

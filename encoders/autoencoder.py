@@ -117,9 +117,8 @@ class Decoder(nn.Module):
     A perceptron turns the latent into ``rank`` pairs of profiles for each of the C frames, one
     along the height and one along the width; an image is the sum of their outer products. A thrown
     knife is one such pair: it appears where its two profiles peak, at the resolution of a pixel
-    however small it is, whereas a convolutional decoder of the same cost draws it as a smear
-    (``benchmarks.reconstruction`` compares both). All arithmetic but the last sum is on H + W
-    numbers instead of H * W.
+    however small it is, whereas a convolutional decoder of the same cost draws it as a smear. All
+    arithmetic but the last sum is on H + W numbers instead of H * W.
     """
 
     def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:

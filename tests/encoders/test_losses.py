@@ -5,7 +5,6 @@ import torch
 
 from encoders import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
 
-
 TEN_TIMES = ArtifactWeightsConfig(artifact=10.0)
 
 

@@ -1,8 +1,39 @@
-"""What made a result: command, commit, machine."""
+"""What every benchmark's command line does: report mistakes, and say what made a result."""
 
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from agent.errors import UserError
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a benchmark and exit: with 0, or with 2 and one line for a user's mistake."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)
+
+
+def check_output(path: Path) -> None:
+    """Make the directory of a result before the long work.
+
+    Raises:
+        UserError: If ``path`` cannot be written.
+    """
+    existed = path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"json must be a file that can be written, got {path}") from error
 
 
 def provenance(module: str) -> dict[str, str]:
