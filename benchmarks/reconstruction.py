@@ -86,11 +86,10 @@ class Autoencoder(nn.Module):
         self.normalizer.update(torch.from_numpy(frames))
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, H, W) uint8 to target and reconstruction, both (B, C, H, W), and latent (B, Z)."""
+    def encode(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) uint8 to what is to be drawn, (B, C, H, W), and latent (B, Z)."""
         target = self.normalizer(obs)
-        latent = self.encoder(target.contiguous(memory_format=torch.channels_last))
-        return target, self.decoder(latent), latent
+        return target, self.encoder(target.contiguous(memory_format=torch.channels_last))
 
 
 class Outcome(NamedTuple):
@@ -159,10 +158,12 @@ def train_and_judge(config: ReconstructionBenchmarkConfig, job: tuple[str, int])
     begun = time.monotonic()
     model = train_autoencoder(train, ARMS[arm], seed, config.samples)
     seconds = time.monotonic() - begun
-    train_latents, _ = reconstruct(model, train, draws=False)
-    latents, drawn = reconstruct(model, test)
+    train_latents, latents = encode(model, train), encode(model, test)
+    drawn = draw_newest(model, latents)
     figures = fidelity(test, drawn, model.normalizer.std.item(), DETECTOR)
-    figures |= probes(train, train_latents, test, latents) | {"training_seconds": seconds}
+    figures |= probes(train, train_latents.numpy(), test, latents.numpy()) | {
+        "training_seconds": seconds
+    }
     pictures = drawn[pictured(test)].round().clip(0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -186,31 +187,28 @@ def train_autoencoder(train: Scene, loss: Loss, seed: int, samples: int) -> Auto
         optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
         rows = train.stacks[rng.integers(len(train.stacks), size=BATCH)]
         obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
-        target, reconstruction, _ = model(obs)
+        target, latent = model.encode(obs)
         optimizer.zero_grad()
-        loss((reconstruction - target).square(), obs, regions).backward()
+        loss((model.decoder(latent) - target).square(), obs, regions).backward()
         nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
         optimizer.step()
     return model
 
 
 @torch.no_grad()
-def reconstruct(
-    model: Autoencoder, frames: Scene, *, draws: bool = True
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Latents (T, Z) of all observations, and if wanted their newest frames (T, H, W) as drawn."""
-    latents: list[Tensor] = []
-    drawn: list[Tensor] = []
-    for start in range(0, len(frames.stacks), 256):
-        obs = torch.from_numpy(frames.frames[frames.stacks[start : start + 256]])
-        _, reconstruction, latent = model(obs)
-        latents.append(latent)
-        if draws:
-            scaled = reconstruction[:, -1] * model.normalizer.std + model.normalizer.mean
-            drawn.append(scaled)
-    shape = (0, *OBSERVATION_SHAPE[1:])
-    images = torch.cat(drawn).numpy() if draws else np.zeros(shape, np.float32)
-    return torch.cat(latents).numpy(), images
+def encode(model: Autoencoder, frames: Scene) -> Tensor:
+    """Latents of all observations, (T, Z)."""
+    starts = range(0, len(frames.stacks), 256)
+    rows = [frames.stacks[start : start + 256] for start in starts]
+    return torch.cat([model.encode(torch.from_numpy(frames.frames[row]))[1] for row in rows])
+
+
+@torch.no_grad()
+def draw_newest(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
+    """The newest frames, (T, H, W) in grey levels, as the decoder draws them from (T, Z)."""
+    normalizer = model.normalizer
+    drawn = [model.decoder(part)[:, -1] for part in torch.split(latents, 256)]
+    return (torch.cat(drawn) * normalizer.std + normalizer.mean).numpy()
 
 
 def pictured(test: Scene) -> list[int]:
