@@ -1,5 +1,7 @@
 """What the encoder loses: the detector on reconstructions against the detector on the inputs."""
 
+from dataclasses import replace
+
 import torch
 
 from agent.actor_critic import ActorCritic
@@ -25,10 +27,11 @@ def artifact_fidelity(
 
     Returns:
         ``artifacts/recall``, the share of frames with an artifact in whose reconstruction the
-        detector finds one in the same region, and ``artifacts/ghost_rate``, the share of frames
-        without any in whose reconstruction it finds one all the same. Either is absent if the
-        rollout has no such frame.
+        detector finds one with a pixel inside the input's region, and ``artifacts/ghost_rate``,
+        the share of frames without any in whose reconstruction it finds one all the same. Either
+        is absent if the rollout has no such frame.
     """
+    exact = ArtifactDetector(replace(detector.config, margin=0))
     has_artifact = rollout.has_artifact.flatten()
     metrics: dict[str, float] = {}
     for tag, rows in (
@@ -40,7 +43,7 @@ def artifact_fidelity(
         spread = torch.linspace(0, len(rows) - 1, min(SAMPLES, len(rows)), device=rows.device)
         chosen = rows[spread.long()]
         reconstruction = model.reconstruct(rollout.observations(chosen))[:, -1]
-        found = torch.from_numpy(detector(reconstruction.cpu().numpy())) != 0
+        found = torch.from_numpy(exact(reconstruction.cpu().numpy())) != 0
         if tag == "artifacts/recall":
             found &= rollout.observation_regions(chosen)[:, -1].cpu() != 0
         metrics[tag] = found.flatten(1).any(dim=1).float().mean().item()

@@ -37,7 +37,7 @@ def origin(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
 
 
 def default(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
-    """What ``train.py`` does."""
+    """The weights of ``train.py``."""
     del obs
     return (artifact_weights(regions, ArtifactWeightsConfig()) * error).sum()
 
@@ -63,7 +63,7 @@ def motion(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
 
 
 def objects(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
-    """Every connected object has the same total weight, however small it is."""
+    """Every connected object has the same total weight, but no pixel weighs less than 1."""
     del regions
     frames = obs.flatten(0, 1).numpy()
     weights = torch.from_numpy(np.stack([_object_weights(frame) for frame in frames]))

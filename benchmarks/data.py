@@ -12,6 +12,7 @@ Example:
     python -m benchmarks.data
 """
 
+import hashlib
 import subprocess
 import sys
 from collections import Counter
@@ -31,6 +32,7 @@ from rich.table import Table
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.errors import UserError
 from benchmarks.command import run
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
 from envs import ground_truth as truth
@@ -55,7 +57,8 @@ class DataConfig:
     data: Path = Path("data")
     """Directory for the recordings."""
     agent: Path | None = None
-    """Run or checkpoint whose policy plays; if left out, one is trained in ``data``."""
+    """Run or checkpoint whose policy plays; if left out, one is trained in ``data`` when there is
+    no recording yet."""
 
 
 class Recording(NamedTuple):
@@ -69,6 +72,8 @@ class Recording(NamedTuple):
     """(T, 128)."""
     starts: NDArray[np.bool_]
     """(T,), whether an episode starts here."""
+    player: str
+    """Who played: the source, or the digest of the agent's checkpoint."""
 
     def project(self, projection: Projection) -> NDArray[np.uint8]:
         """The frames as an agent sees them, (T, 64, 144) uint8 grey levels."""
@@ -102,13 +107,42 @@ def load(config: DataConfig, split: Split, sources: tuple[Source, ...]) -> Recor
         if not path.exists():
             make(config, source, split, path)
         with np.load(path) as arrays:
-            parts.append(Recording(*(arrays[name] for name in Recording._fields)))
+            part = Recording(*(arrays[name] for name in Recording._fields))
+        parts.append(part._replace(player=str(part.player)))
+        check(config, source, split, path, parts[-1])
     return Recording(
         np.concatenate([part.frames for part in parts]),
         np.maximum.reduce([part.palette for part in parts]),  # unseen entries are black
         np.concatenate([part.ram for part in parts]),
         np.concatenate([part.starts for part in parts]),
+        " ".join(part.player for part in parts),
     )
+
+
+def check(
+    config: DataConfig, source: Source, split: Split, path: Path, recording: Recording
+) -> None:
+    """Make sure that a stored part is what would be recorded now.
+
+    Raises:
+        UserError: If it has another length or another agent played.
+    """
+    steps = STEPS[split][source]
+    if len(recording.frames) != steps:
+        raise UserError(
+            f"data {path} holds {len(recording.frames):,} steps, this version records {steps:,}; "
+            "delete it or choose another directory"
+        )
+    if source == "agent" and config.agent and recording.player != digest(config.agent):
+        raise UserError(
+            f"agent {config.agent} is not the one that played {path}; "
+            "delete it or choose another directory for data"
+        )
+
+
+def digest(run: Path) -> str:
+    """Fingerprint of a checkpoint, or of the latest one of a run."""
+    return hashlib.sha256(checkpoints.load(run).path.read_bytes()).hexdigest()[:16]
 
 
 def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
@@ -116,11 +150,13 @@ def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
     Console().print(f"recording {path} ...")
     seed = FIRST_SEED[split] + 1_000 * list(STEPS[split]).index(source)
     rng = np.random.default_rng(seed)
+    name = source
     if source == "agent":
-        player = trained_player(config, seed)
+        run = config.agent or trained_agent(config.data / "agent")
+        name, play = digest(run), trained_player(run, seed)
     else:
-        player = {"random": random_player, "tour": tour_player}[source](rng)
-    recording = record(player, STEPS[split][source], seed)
+        play = {"random": random_player, "tour": tour_player}[source](rng)
+    recording = record(play, STEPS[split][source], seed)._replace(player=name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
@@ -154,7 +190,7 @@ def record(play: Player, steps: int, first_seed: int) -> Recording:
         screen, _, terminated, truncated, _ = env.step(play(emulator, screen[PLAY_AREA], over))
         over = terminated or truncated
     env.close()
-    return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts))
+    return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts), "")
 
 
 def random_player(rng: np.random.Generator) -> Player:
@@ -186,9 +222,8 @@ def tour_player(rng: np.random.Generator) -> Player:
     return play
 
 
-def trained_player(config: DataConfig, seed: int) -> Player:
-    """The sampled policy of a run; trains one if none is given."""
-    run = config.agent or trained_agent(config.data / "agent")
+def trained_player(run: Path, seed: int) -> Player:
+    """The sampled policy of a run."""
     checkpoint = checkpoints.load(run)
     projection = checkpoint.read(Projection, "projection")
     model_config = checkpoint.read(ActorCriticConfig, "config", "model")
@@ -214,7 +249,8 @@ def trained_agent(run_dir: Path) -> Path:
     command = [sys.executable, "train.py", "--run-dir", str(run_dir), "--evaluation-games", "0"]
     started = any((run_dir / "checkpoints").glob("steps_*"))
     command += ["--resume"] if started else ["--total-steps", str(AGENT_STEPS)]
-    subprocess.run(command, check=True)
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"agent could not be trained in {run_dir}; see above")
     return run_dir
 
 

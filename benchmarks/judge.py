@@ -53,11 +53,13 @@ def fidelity(
     Returns:
         ``knife_recall``: share of visible knives whose own pixels are on average past half of
         their contrast to the background; ``knife_recall_every_pixel``: share of which every single
-        pixel is; ``ghost_rate``: share of frames without any artifact in which the detector finds
-        one; ``position_error_px``: mean distance between the centres of what the detector finds
-        in a frame with a knife and in its reconstruction, where it finds anything, else None;
-        ``background_mse`` and ``knife_mse``: outside all regions and on the knives' own pixels,
-        in normalised units squared.
+        pixel is; ``ghost_rate``: share of frames without any artifact, neither detected nor in the
+        RAM, in which the detector finds one; ``smear_rate``: share of the same frames in which any
+        pixel at all is past half of a knife's contrast, so that nobody can win by painting
+        everything; ``position_error_px``: mean distance between the centres of what the detector
+        finds in a frame with a knife and in its reconstruction, where it finds anything, else
+        None; ``background_mse`` and ``knife_mse``: outside all regions and knives, and on the
+        knives' own pixels, in normalised units squared.
     """
     found = detect(detector, drawn.round().clip(0, 255).astype(np.uint8))
     half = (BACKGROUND + ARTIFACT) / 2
@@ -70,16 +72,19 @@ def fidelity(
         whole.append(bool((pixels >= half).all()))
         if found[t].any() and test.regions[t].any():
             distances.append(float(np.linalg.norm(_centre(found[t]) - _centre(test.regions[t]))))
-    empty = ~test.regions.any(axis=(1, 2))
+    knives = np.zeros(test.frames.shape, bool)
+    for t, _, own in test.knives:
+        knives[t] = own
+    empty = ~(test.regions.any(axis=(1, 2)) | knives.any(axis=(1, 2)))
     error = ((drawn - test.frames) / std) ** 2
-    own_errors = [error[t][own] for t, _, own in test.knives]
     return {
         "knife_recall": float(np.mean(kept)),
         "knife_recall_every_pixel": float(np.mean(whole)),
         "ghost_rate": float(found[empty].any(axis=(1, 2)).mean()),
+        "smear_rate": float((drawn[empty] >= half).any(axis=(1, 2)).mean()),
         "position_error_px": float(np.mean(distances)) if distances else None,
-        "background_mse": float(error[test.regions == 0].mean()),
-        "knife_mse": float(np.concatenate(own_errors).mean()),
+        "background_mse": float(error[(test.regions == 0) & ~knives].mean()),
+        "knife_mse": float(error[knives].mean()),
     }
 
 
@@ -126,13 +131,15 @@ def _places(part: Scene) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def _ridge(features: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (F,) of a linear regression of targets (T,) on features (T, F), ridge one."""
-    normal = features.T @ features + np.eye(features.shape[1])
+    """Weights (F,) of a linear regression of targets (T,) on features (T, F), the last being 1."""
+    penalty = np.eye(features.shape[1])
+    penalty[-1, -1] = 0.0  # not the intercept
+    normal = features.T @ features + penalty
     return np.asarray(np.linalg.solve(normal, features.T @ targets), np.float64)
 
 
 def _logistic(features: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights (F,) of a logistic regression of labels (T,) on features (T, F), ridge one."""
+    """Weights (F,) of a logistic regression of labels (T,) on such features."""
     inputs, targets = torch.from_numpy(features), torch.from_numpy(labels).double()
     weights = torch.zeros(features.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
@@ -142,7 +149,7 @@ def _logistic(features: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArr
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             inputs @ weights, targets, reduction="sum"
         )
-        loss = loss + 0.5 * weights.square().sum()
+        loss = loss + 0.5 * weights[:-1].square().sum()
         loss.backward()
         return loss
 

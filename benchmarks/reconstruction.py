@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import time
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,9 +32,8 @@ from torch import Tensor, nn
 from agent.memory import keep_freed_memory
 from agent.pictures import labelled_grid, outlined
 from benchmarks.arms import ARMS, Loss
-from benchmarks.command import check_output, commit, provenance, run
+from benchmarks.command import check_output, provenance, run
 from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
-from benchmarks.detector import projection_of
 from benchmarks.judge import Scene, fidelity, probes, scene
 from encoders import (
     ArtifactDetector,
@@ -43,7 +43,7 @@ from encoders import (
     EncoderConfig,
     Normalizer,
 )
-from envs import OBSERVATION_SHAPE
+from envs import OBSERVATION_SHAPE, EnvConfig, Projection, calibrate
 
 SOURCES: tuple[Source, ...] = ("random", "agent")
 DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
@@ -103,16 +103,18 @@ def main() -> None:
     """Run what has not been run at this commit, print the table, write JSON and picture."""
     config = tyro.cli(ReconstructionBenchmarkConfig)
     check_output(config.json)
-    begun = time.monotonic()
-    test = prepare(config, "test")
+    made_by, begun = provenance("reconstruction"), time.monotonic()
+    projection = calibrate(EnvConfig(), seed=0)
+    test = scene(load(config, "test", SOURCES), projection, DETECTOR)
     load(config, "train", SOURCES)  # made here, once, if it is missing
     jobs = [(arm, seed) for seed in config.seeds for arm in ARMS]
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(config,)) as pool:
-        outcomes = dict(zip(jobs, pool.map(partial(train_and_judge, config), jobs), strict=True))
+    work = partial(train_and_judge, config, made_by["commit"])
+    with ProcessPoolExecutor(workers, spawn, _begin, (config, projection)) as pool:
+        outcomes = dict(zip(jobs, pool.map(work, jobs), strict=True))
     result = {
-        **provenance("reconstruction"),
+        **made_by,
         "samples": config.samples,
         "seeds": list(config.seeds),
         "arms": {
@@ -129,29 +131,27 @@ def main() -> None:
     )
 
 
-def prepare(config: DataConfig, split: Split) -> Scene:
-    """The frames of one split as training would see them, with the detector's regions."""
-    projection = projection_of(load(config, "train", ("random",)))
-    return scene(load(config, split, SOURCES), projection, DETECTOR)
-
-
 _scenes: dict[Split, Scene] = {}
 
 
-def _begin(config: DataConfig) -> None:
+def _begin(config: DataConfig, projection: Projection) -> None:
     """Set a process up: there is one for each core, with one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    _scenes.update({split: prepare(config, split) for split in STEPS})
+    for split in STEPS:
+        _scenes[split] = scene(load(config, split, SOURCES), projection, DETECTOR)
 
 
-def train_and_judge(config: ReconstructionBenchmarkConfig, job: tuple[str, int]) -> Outcome:
-    """Train and judge one arm with one seed, unless this commit has done it already."""
+def train_and_judge(
+    config: ReconstructionBenchmarkConfig, commit: str, job: tuple[str, int]
+) -> Outcome:
+    """Train and judge one arm with one seed, unless this commit has done it with this data."""
     arm, seed = job
-    name = f"{arm}-{seed}-{config.samples}-{commit()}.npz"
+    data = "-".join(f"{zlib.crc32(part.frames.data):08x}" for part in _scenes.values())
+    name = f"{arm}-{seed}-{config.samples}-{data}-{commit}.npz"
     path = config.data / "reconstruction" / name
-    if path.exists() and not commit().endswith("-dirty"):
+    if path.exists() and not commit.endswith("-dirty"):
         with np.load(path) as stored:
             return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
     train, test = _scenes["train"], _scenes["test"]
@@ -228,7 +228,7 @@ def summary(runs: list[dict[str, float | None]]) -> dict[str, Any]:
     """Mean, sample standard deviation ("spread") and values over seeds of each figure.
 
     A figure that some seed does not have (there is no position of what was never found) is None
-    there, and its mean is that of the others.
+    there, and its mean is that of the others. One value alone has no spread.
     """
     result: dict[str, Any] = {}
     for name in runs[0]:
@@ -236,7 +236,7 @@ def summary(runs: list[dict[str, float | None]]) -> dict[str, Any]:
         present = [value for value in values if value is not None]
         result[name] = {
             "mean": float(np.mean(present)) if present else None,
-            "spread": float(np.std(present, ddof=1)) if len(present) > 1 else 0.0,
+            "spread": float(np.std(present, ddof=1)) if len(present) > 1 else None,
             "values": values,
         }
     return result
@@ -246,6 +246,7 @@ SHOWN = {
     "knife_recall": "knife recall",
     "knife_recall_every_pixel": "every pixel",
     "ghost_rate": "ghost rate",
+    "smear_rate": "smear rate",
     "position_error_px": "position, px",
     "background_mse": "background",
     "knife_mse": "knife MSE",
@@ -268,8 +269,9 @@ def show(result: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def _cell(mean: float | None, spread: float) -> str:
-    return "-" if mean is None else f"{mean:.3f}\n±{spread:.3f}"
+def _cell(mean: float | None, spread: float | None) -> str:
+    lines = ["-" if mean is None else f"{mean:.3f}", "" if spread is None else f"±{spread:.3f}"]
+    return "\n".join(lines)
 
 
 def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> None:

@@ -58,6 +58,16 @@ def test_a_knife_drawn_everywhere_is_a_ghost_and_elsewhere_no_recall():
     assert metrics == {"artifacts/recall": 0.0, "artifacts/ghost_rate": 1.0}
 
 
+def test_a_knife_drawn_seven_pixels_off_is_lost_and_one_two_pixels_off_is_not():
+    for shift, recall in ((2, 1.0), (7, 0.0)):
+
+        def moved(obs: Tensor, shift: int = shift) -> Tensor:
+            return obs.roll(shift, dims=3)
+
+        metrics = artifact_fidelity(Drawing(moved), DETECTOR, make_rollout(15))
+        assert metrics["artifacts/recall"] == recall
+
+
 def test_shares_are_those_of_the_frames():
     def every_other(obs: Tensor) -> Tensor:
         drawn = obs.clone()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.errors import UserError
 from benchmarks import data
 from benchmarks.data import (
     FIRST_SEED,
@@ -39,7 +40,7 @@ def planted(knives: int, count: int = 12) -> Recording:
         ram[t, truth.PROJECTILE_Y] = 40 + 96 - 123
     starts = np.zeros(count, bool)
     starts[[0, 6]] = True
-    return Recording(frames, palette, ram, starts)
+    return Recording(frames, palette, ram, starts, "random")
 
 
 def test_knives_and_their_own_pixels_come_from_the_ram():
@@ -101,6 +102,9 @@ def test_parts_are_made_once_and_read_back(tmp_path: Path, monkeypatch: pytest.M
     again = load(config, "test", ("random", "tour"))
     for before, after in zip(first, again, strict=True):
         np.testing.assert_array_equal(before, after)
+    small["test"]["random"] = 41
+    with pytest.raises(UserError, match="holds 40 steps, this version records 41"):
+        load(config, "test", ("random",))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "random-test.npz",
         "tour-test.npz",

@@ -1,9 +1,8 @@
 """The detector's figures, against planted knives."""
 
-import numpy as np
 import pytest
 
-from benchmarks.detector import contrasts, judge, projection_of
+from benchmarks.detector import contrasts, judge
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from tests.benchmarks.test_data import PROJECTION, planted
 
@@ -36,15 +35,16 @@ def test_knives_that_touch_a_figure_are_counted_apart():
     assert found["touching"] == {"knives": 1, "recall": 1.0}
 
 
-def test_the_projection_is_found_in_random_play():
-    recording = planted(12)
-    frames = np.repeat(recording.frames, 4, axis=0)  # every fourth is looked at
-    projection = projection_of(recording._replace(frames=frames))
-    assert projection.artifacts == ((74, 74, 74),)
-
-
 def test_contrasts_by_floor():
-    found = contrasts(planted(4), PROJECTION)
+    recording = planted(4)
+    found = contrasts(recording, PROJECTION)
     assert found["knife"] == 127
     # Knife 127; white, (214 + 2 * 214) / 765 * 68 = 57: 71 levels away.
-    assert found["floors"] == {"1": {"colours": 2, "smallest": 71}}
+    white = {"colours": 2, "smallest": 71, "weakest": (214, 214, 214)}
+    assert found["floors"] == {"1": white}
+    # A figure in the colour of the floor would vanish, and is reported.
+    recording.palette[4] = (180, 122, 48)
+    recording.frames[5, 20:40, 20:30] = 4
+    found = contrasts(recording, PROJECTION)
+    assert found["floors"]["1"]["smallest"] == 0
+    assert found["floors"]["1"]["weakest"] == (180, 122, 48)

@@ -30,6 +30,7 @@ def test_a_perfect_reconstruction():
         "knife_recall": 1.0,
         "knife_recall_every_pixel": 1.0,
         "ghost_rate": 0.0,
+        "smear_rate": 0.0,
         "position_error_px": 0.0,
         "background_mse": 0.0,
         "knife_mse": 0.0,
@@ -63,18 +64,32 @@ def test_ghosts_are_counted_in_frames_without_any():
     scene = make_scene(0)
     drawn = scene.frames.astype(np.float32)
     drawn[1:8:2, 20:22, 20:24] = 300.0  # four of the twenty frames without; brighter than white
-    drawn[0, 0, 0] = 128.0  # and nothing in one with
+    drawn[9:12:2, 20, 20:60] = 300.0  # two more hold a streak that is no small artifact
     figures = fidelity(scene, drawn, 10.0, DETECTOR)
     assert figures["ghost_rate"] == pytest.approx(4 / 20)
+    assert figures["smear_rate"] == pytest.approx(6 / 20)
     outside = (scene.regions == 0).sum()
-    assert figures["background_mse"] == pytest.approx(4 * 8 * 17.2**2 / outside, rel=1e-5)
+    expected = (4 * 8 + 2 * 40) * 17.2**2 / outside
+    assert figures["background_mse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
+    scene = make_scene(0)
+    scene.regions[0] = 0
+    drawn = scene.frames.astype(np.float32)
+    drawn[0] = 128.0
+    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, DETECTOR)
+    assert figures["ghost_rate"] == figures["smear_rate"] == 0.0
+    assert fidelity(scene, drawn, 10.0, DETECTOR)["background_mse"] == 0.0
 
 
 def test_a_latent_that_knows_the_place_is_read_and_one_that_does_not_is_not():
     train, test = make_scene(1, 400), make_scene(2, 400)
 
+    rng = np.random.default_rng(3)
+
     def latents(scene: Scene, *, knows: bool) -> np.ndarray:
-        values = np.random.default_rng(3).normal(size=(400, 3)).astype(np.float32)
+        values = rng.normal(size=(400, 3)).astype(np.float32)
         if knows:
             for t, box, _ in scene.knives:
                 values[t, 0], values[t, 1] = box.left / 10, 9.0

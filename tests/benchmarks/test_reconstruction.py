@@ -67,4 +67,4 @@ def test_mean_and_spread_over_seeds():
     found = summary([{"recall": 0.5}, {"recall": 0.7}, {"recall": 0.9}])
     assert found["recall"]["values"] == [0.5, 0.7, 0.9]
     np.testing.assert_allclose([found["recall"]["mean"], found["recall"]["spread"]], [0.7, 0.2])
-    assert summary([{"recall": 0.5}])["recall"]["spread"] == 0.0
+    assert summary([{"recall": 0.5}])["recall"]["spread"] is None

@@ -104,6 +104,16 @@ def test_frames_of_a_batch_do_not_touch_each_other():
     assert not together[0].any()
 
 
+def test_every_frame_of_a_batch_is_judged_alike():
+    # Of two bright pixels eight rows apart, a box around a row above the frame sees one only.
+    frames = np.stack([empty_frame() for _ in range(3)])
+    frames[:, 0, 100] = frames[:, 8, 100] = KNIFE
+    detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
+    together = detector(frames)
+    np.testing.assert_array_equal(together, detector(frames[:1]).repeat(3, axis=0))
+    assert not together[:, 0].any()
+
+
 def test_brightness_below_the_threshold_does_not_count():
     detector = ArtifactDetector(ArtifactDetectorConfig(threshold=200))
     for level, found in ((199, False), (200, True)):
