@@ -107,6 +107,11 @@ def load(config: DataConfig, split: Split, sources: tuple[Source, ...]) -> Recor
         if not path.exists():
             make(config, source, split, path)
         with np.load(path) as arrays:
+            if missing := set(Recording._fields) - set(arrays.files):
+                raise UserError(
+                    f"data {path} lacks {', '.join(sorted(missing))}: made by another version; "
+                    "delete it or choose another directory"
+                )
             part = Recording(*(arrays[name] for name in Recording._fields))
         parts.append(part._replace(player=str(part.player)))
         check(config, source, split, path, parts[-1])

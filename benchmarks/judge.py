@@ -26,6 +26,11 @@ class Scene(NamedTuple):
     knives: list[tuple[int, truth.Box, NDArray[np.bool_]]]
     """Step, box and own pixels of every visible knife."""
 
+    def thinned(self, interval: int) -> "Scene":
+        """Every ``interval``-th observation, with all frames; enough to fit a probe."""
+        kept = [(t // interval, box, own) for t, box, own in self.knives if t % interval == 0]
+        return self._replace(stacks=self.stacks[::interval], knives=kept)
+
 
 def scene(recording: Recording, projection: Projection, detector: ArtifactDetector) -> Scene:
     """Project a recording, detect in it, and look up its knives."""

@@ -51,6 +51,8 @@ BATCH = 32
 LEARNING_RATE, FINAL_LEARNING_RATE, WARM_UP = 2e-3, 1e-4, 100
 """Adam's step size rises over ``WARM_UP`` steps and then falls linearly."""
 MAX_GRAD_NORM = 1.0
+PROBED = 4
+"""The probes are fitted to every fourth training observation."""
 PICTURED = 6
 """Test frames in the picture, half of them with a knife."""
 
@@ -158,10 +160,11 @@ def train_and_judge(
     begun = time.monotonic()
     model = train_autoencoder(train, ARMS[arm], seed, config.samples)
     seconds = time.monotonic() - begun
-    train_latents, latents = encode(model, train), encode(model, test)
+    probed = train.thinned(PROBED)
+    train_latents, latents = encode(model, probed), encode(model, test)
     drawn = draw_newest(model, latents)
     figures = fidelity(test, drawn, model.normalizer.std.item(), DETECTOR)
-    figures |= probes(train, train_latents.numpy(), test, latents.numpy()) | {
+    figures |= probes(probed, train_latents.numpy(), test, latents.numpy()) | {
         "training_seconds": seconds
     }
     pictures = drawn[pictured(test)].round().clip(0, 255).astype(np.uint8)

@@ -102,6 +102,9 @@ def test_parts_are_made_once_and_read_back(tmp_path: Path, monkeypatch: pytest.M
     again = load(config, "test", ("random", "tour"))
     for before, after in zip(first, again, strict=True):
         np.testing.assert_array_equal(before, after)
+    np.savez_compressed(tmp_path / "tour-test.npz", frames=first.frames)
+    with pytest.raises(UserError, match=r"lacks palette, player, ram, starts: made by another"):
+        load(config, "test", ("tour",))
     small["test"]["random"] = 41
     with pytest.raises(UserError, match="holds 40 steps, this version records 41"):
         load(config, "test", ("random",))

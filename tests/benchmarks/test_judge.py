@@ -83,6 +83,15 @@ def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
     assert fidelity(scene, drawn, 10.0, DETECTOR)["background_mse"] == 0.0
 
 
+def test_a_thinned_scene_keeps_the_truth_of_what_is_left():
+    scene = make_scene(0)
+    thinned = scene.thinned(4)
+    assert len(thinned.stacks) == 10
+    assert [t for t, *_ in thinned.knives] == list(range(10))  # every fourth frame has a knife
+    for t, _, own in thinned.knives:
+        assert (scene.frames[thinned.stacks[t, -1]][own] == 255).all()
+
+
 def test_a_latent_that_knows_the_place_is_read_and_one_that_does_not_is_not():
     train, test = make_scene(1, 400), make_scene(2, 400)
 
