@@ -54,7 +54,8 @@ def machine() -> str:
     """Processor and number of cores, in words."""
     names = [line for line in output("lscpu").splitlines() if line.startswith("Model name")]
     processor = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{processor}, {output('nproc', '--all')} cores, {platform.system()} {platform.machine()}"
+    cores = output("nproc", "--all")
+    return f"{processor}, {cores} cores, {platform.system()} {platform.machine()}"
 
 
 def output(*command: str) -> str:

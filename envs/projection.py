@@ -74,9 +74,8 @@ def fit_projection(
 
     A colour is background if nine tenths of its pixels lie on scan lines that it fills for more
     than half. Any other colour is an artifact colour if at least ``min_isolated`` of its connected
-    parts are small and lie in nothing but background. Faces and belts are as small as a knife, but
-    they never fly alone, so the rule needs no threshold that fits by a hair: in play on the first
-    floor 93 % of the knife colour's parts are isolated, and not one part of any other colour.
+    parts are small and lie in nothing but background; parts at the frame's edge are not judged.
+    Faces and belts are as small as a knife, but they do not fly alone.
 
     Args:
         frames: (T, H, W, 3) uint8, RGB, from as many situations as possible.
