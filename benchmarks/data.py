@@ -13,10 +13,7 @@ Example:
 """
 
 import hashlib
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -24,17 +21,16 @@ from typing import Any, Literal, NamedTuple
 import ale_py
 import gymnasium as gym
 import numpy as np
-import torch
 import tyro
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from agent import checkpoint as checkpoints
-from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.errors import UserError
 from benchmarks.command import run
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
+from benchmarks.players import Player, random_player, tour_player, trained_agent, trained_player
+from envs import Projection
 from envs import ground_truth as truth
 from envs.kung_fu_master import PLAY_AREA, STACK
 
@@ -46,8 +42,6 @@ STEPS: dict[Split, dict[Source, int]] = {
 }
 """Agent steps, and so frames, of each part."""
 FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000}
-AGENT_STEPS = 200_000
-"""Agent steps for which the policy of ``agent`` is trained."""
 
 
 @dataclass(frozen=True)
@@ -169,10 +163,6 @@ def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
     temporary.replace(path)
 
 
-Player = Callable[[Any, NDArray[np.uint8], bool], int]
-"""Emulator, play area (64, 144, 3) and whether an episode starts here, to an action."""
-
-
 def record(play: Player, steps: int, first_seed: int) -> Recording:
     """Play ``steps`` agent steps under the default protocol; episode n has seed first_seed + n."""
     gym.register_envs(ale_py)
@@ -196,67 +186,6 @@ def record(play: Player, steps: int, first_seed: int) -> Recording:
         over = terminated or truncated
     env.close()
     return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts), "")
-
-
-def random_player(rng: np.random.Generator) -> Player:
-    """Every action is as likely as any other."""
-
-    def play(*_: object) -> int:
-        return int(rng.integers(NUM_ACTIONS))
-
-    return play
-
-
-def tour_player(rng: np.random.Generator) -> Player:
-    """Walks through the floors and cannot die."""
-    right, left = 2, 3
-
-    def play(emulator: Any, *_: object) -> int:
-        ram = emulator.getRAM()
-        # Once a boss is beaten the game turns health and time into points until none is left.
-        if ram[truth.ENEMY_HEALTH] > 0:
-            emulator.setRAM(truth.PLAYER_HEALTH, 39)
-            emulator.setRAM(truth.LIVES, 3)
-            if ram[truth.TIME] < 4:
-                emulator.setRAM(truth.TIME, 16)
-        if ram[truth.ENEMY] == truth.BOSS and ram[truth.ENEMY_HEALTH] > 6:
-            emulator.setRAM(truth.ENEMY_HEALTH, 6)
-        onward = left if ram[truth.FLOOR] % 2 else right
-        return onward if rng.random() < 0.45 else int(rng.integers(NUM_ACTIONS))
-
-    return play
-
-
-def trained_player(run: Path, seed: int) -> Player:
-    """The sampled policy of a run."""
-    checkpoint = checkpoints.load(run)
-    projection = checkpoint.read(Projection, "projection")
-    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
-    checkpoints.restore_model(checkpoint, model)
-    generator = torch.Generator().manual_seed(seed)
-    obs = np.zeros(OBSERVATION_SHAPE, np.uint8)
-
-    @torch.no_grad()
-    def play(_: Any, area: NDArray[np.uint8], start: bool) -> int:
-        obs[:-1] = obs[1:]
-        obs[-1] = projection(area[None])[0]
-        if start:
-            obs[:] = obs[-1]
-        policy = model(torch.from_numpy(obs[None])).policy
-        return int(torch.multinomial(policy.probs[0], 1, generator=generator))
-
-    return play
-
-
-def trained_agent(run_dir: Path) -> Path:
-    """Train the default agent for ``AGENT_STEPS``, or go on with it; returns its run directory."""
-    command = [sys.executable, "train.py", "--run-dir", str(run_dir), "--evaluation-games", "0"]
-    started = any((run_dir / "checkpoints").glob("steps_*"))
-    command += ["--resume"] if started else ["--total-steps", str(AGENT_STEPS)]
-    if subprocess.run(command, check=False).returncode:
-        raise UserError(f"agent could not be trained in {run_dir}; see above")
-    return run_dir
 
 
 def inventory(recording: Recording) -> dict[str, Any]:

@@ -27,30 +27,19 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
 
 from agent.memory import keep_freed_memory
 from agent.pictures import labelled_grid, outlined
-from benchmarks.arms import ARMS, Loss
+from benchmarks.arms import ARMS
+from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.command import check_output, provenance, run
 from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
 from benchmarks.judge import Scene, fidelity, probes, scene
-from encoders import (
-    ArtifactDetector,
-    ArtifactDetectorConfig,
-    Decoder,
-    Encoder,
-    EncoderConfig,
-    Normalizer,
-)
-from envs import OBSERVATION_SHAPE, EnvConfig, Projection, calibrate
+from encoders import ArtifactDetector, ArtifactDetectorConfig
+from envs import EnvConfig, Projection, calibrate
 
 SOURCES: tuple[Source, ...] = ("random", "agent")
 DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
-BATCH = 32
-LEARNING_RATE, FINAL_LEARNING_RATE, WARM_UP = 2e-3, 1e-4, 100
-"""Adam's step size rises over ``WARM_UP`` steps and then falls linearly."""
-MAX_GRAD_NORM = 1.0
 PROBED = 4
 """The probes are fitted to every fourth training observation."""
 PICTURED = 6
@@ -74,24 +63,6 @@ class ReconstructionBenchmarkConfig(DataConfig):
             raise ValueError(f"samples must be at least {BATCH}, got {self.samples}")
         if not self.seeds or min(self.seeds) < 0:
             raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
-
-
-class Autoencoder(nn.Module):
-    """The product's normalisation, encoder and decoder."""
-
-    def __init__(self, frames: NDArray[np.uint8]) -> None:
-        """Build, with the normalisation fitted to ``frames``, (T, H, W) uint8."""
-        super().__init__()
-        self.normalizer = Normalizer(*OBSERVATION_SHAPE[1:])
-        self.encoder = Encoder(OBSERVATION_SHAPE, EncoderConfig())
-        self.decoder = Decoder(OBSERVATION_SHAPE, EncoderConfig())
-        self.normalizer.update(torch.from_numpy(frames))
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-    def encode(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) uint8 to what is to be drawn, (B, C, H, W), and latent (B, Z)."""
-        target = self.normalizer(obs)
-        return target, self.encoder(target.contiguous(memory_format=torch.channels_last))
 
 
 class Outcome(NamedTuple):
@@ -175,43 +146,6 @@ def train_and_judge(
     temporary.replace(path)
     print(f"{arm}, seed {seed}: knife recall {figures['knife_recall']:.3f}", flush=True)
     return Outcome(figures, pictures)
-
-
-def train_autoencoder(train: Scene, loss: Loss, seed: int, samples: int) -> Autoencoder:
-    """Train on ``samples`` observations in the order that ``seed`` gives."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    model = Autoencoder(train.frames[::4])
-    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
-    steps = samples // BATCH
-    for step in range(steps):
-        progress = step / steps
-        rate = LEARNING_RATE + progress * (FINAL_LEARNING_RATE - LEARNING_RATE)
-        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
-        rows = train.stacks[rng.integers(len(train.stacks), size=BATCH)]
-        obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
-        target, latent = model.encode(obs)
-        optimizer.zero_grad()
-        loss((model.decoder(latent) - target).square(), obs, regions).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
-        optimizer.step()
-    return model
-
-
-@torch.no_grad()
-def encode(model: Autoencoder, frames: Scene) -> Tensor:
-    """Latents of all observations, (T, Z)."""
-    starts = range(0, len(frames.stacks), 256)
-    rows = [frames.stacks[start : start + 256] for start in starts]
-    return torch.cat([model.encode(torch.from_numpy(frames.frames[row]))[1] for row in rows])
-
-
-@torch.no_grad()
-def draw_newest(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
-    """The newest frames, (T, H, W) in grey levels, as the decoder draws them from (T, Z)."""
-    normalizer = model.normalizer
-    drawn = [model.decoder(part)[:, -1] for part in torch.split(latents, 256)]
-    return (torch.cat(drawn) * normalizer.std + normalizer.mean).numpy()
 
 
 def pictured(test: Scene) -> list[int]:

@@ -14,11 +14,10 @@ from benchmarks.data import (
     Recording,
     inventory,
     load,
-    random_player,
     record,
-    tour_player,
     visible_projectiles,
 )
+from benchmarks.players import random_player, tour_player
 from envs import Projection
 from envs import ground_truth as truth
 

@@ -4,15 +4,12 @@ import numpy as np
 import torch
 
 from benchmarks.arms import uniform
+from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.judge import Scene, scene
 from benchmarks.reconstruction import (
-    BATCH,
     PICTURED,
-    draw_newest,
-    encode,
     pictured,
     summary,
-    train_autoencoder,
 )
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from tests.benchmarks.test_data import PROJECTION, planted

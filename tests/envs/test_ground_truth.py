@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.data import record, tour_player
+from benchmarks.data import record
+from benchmarks.players import tour_player
 from envs import ground_truth as truth
 from envs.ground_truth import Box, Kind, projectile
 
