@@ -117,3 +117,16 @@ def test_training_and_test_episodes_have_other_seeds():
     # An episode has at least one step, so seeds of the splits stay apart.
     most = max(max(parts.values()) for parts in STEPS.values()) + 1_000 * len(STEPS["train"])
     assert abs(FIRST_SEED["train"] - FIRST_SEED["test"]) > most
+
+
+def test_a_recording_of_another_agent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recording = planted(2)._replace(player="one")
+    monkeypatch.setitem(STEPS["test"], "agent", len(recording.frames))
+    np.savez_compressed(tmp_path / "agent-test.npz", **recording._asdict())
+    monkeypatch.setattr(data, "digest", lambda _: "one")
+    same = DataConfig(data=tmp_path, agent=tmp_path / "run")
+    assert load(same, "test", ("agent",)).player == "one"
+    monkeypatch.setattr(data, "digest", lambda _: "another")
+    with pytest.raises(UserError, match="run is not the one that played"):
+        load(same, "test", ("agent",))
+    assert load(DataConfig(data=tmp_path), "test", ("agent",)).player == "one"  # none is named
