@@ -1,8 +1,8 @@
 """Where things really are, read from the game's RAM: for benchmarks and tests, never for training.
 
 The addresses are those of OCAtari's extraction for this game (Delfosse et al. 2024,
-``ocatari/ram/kungfumaster.py``), corrected where a box did not hold the pixels it should. The fire of
-the fourth boss was seen flying to the left only.
+``ocatari/ram/kungfumaster.py``), corrected where a box did not hold the pixels it should. The fire
+of the fourth boss was seen flying to the left only.
 """
 
 from enum import StrEnum
