@@ -191,13 +191,15 @@ class PPO:
     ) -> Iterator[Minibatch]:
         """Shuffled parts of the rollout, ``num_epochs`` times over.
 
-        Only the stacks of every C-th step are reconstructed: together they hold every frame once,
-        but for the few around an episode's end. They are dealt evenly to the minibatches and stand
-        first in each.
+        Reconstructed are the stacks of every C-th step, which together hold every frame once but
+        for the few around an episode's end, and every stack that shows an artifact, because these
+        are rare and take most practice. They are dealt evenly to the minibatches and stand first in
+        each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)
-        reconstructed = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
+        every_frame = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
+        reconstructed = every_frame | rollout.shows_artifact
         old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
         advantages, returns = advantages.flatten(), returns.flatten()
         for _ in range(config.num_epochs):

@@ -41,7 +41,18 @@ class Rollout:
     @property
     def has_artifact(self) -> Tensor:
         """(T, N) bool: whether the newest frame of a step holds an artifact."""
-        return (self.regions[self.stack - 1 : -1] != 0).flatten(2).any(dim=2)
+        return self._occupied[self.stack - 1 : -1]
+
+    @property
+    def shows_artifact(self) -> Tensor:
+        """(T * N,) bool: whether any of an observation's C frames holds an artifact."""
+        indices = torch.arange(self.size, device=self.regions.device)
+        return self._gather(self._occupied, indices).any(dim=1)
+
+    @property
+    def _occupied(self) -> Tensor:
+        """(T + C, N) bool: whether a stored frame holds an artifact."""
+        return (self.regions != 0).flatten(2).any(dim=2)
 
     def begin(self, frame: Tensor, region: Tensor) -> None:
         """Start from freshly reset environments: their first frame and region, (N, H, W) uint8."""

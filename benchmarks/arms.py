@@ -1,4 +1,4 @@
-"""Reconstruction losses to compare: each turns a batch into a scalar, on the same network.
+"""Remedies to compare on the same network: each a loss that turns a batch into a scalar.
 
 Arguments are ``error``, the squared error in normalised units, (B, C, H, W) float32; ``obs``, the
 same frames in grey levels uint8; and ``regions``, the detector's, uint8. Every loss that weighs
@@ -6,6 +6,7 @@ pixels divides by the sum of the weights.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders import ArtifactWeightsConfig, artifact_weights
+from envs.kung_fu_master import STACK
 from envs.projection import BACKGROUND
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -82,11 +84,20 @@ def _object_weights(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     return weights[np.asarray(labels, np.int32)]
 
 
-ARMS: dict[str, Loss] = {
-    "uniform": uniform,
-    "origin": origin,
-    "default": default,
-    "maximum": maximum,
-    "motion": motion,
-    "objects": objects,
+class Arm(NamedTuple):
+    """One remedy."""
+
+    loss: Loss
+    repeats: int = 1
+    """How many times as often as others an observation is drawn that shows an artifact."""
+
+
+ARMS: dict[str, Arm] = {
+    "uniform": Arm(uniform),
+    "origin": Arm(origin),
+    # Training reconstructs every fourth observation, and each that shows an artifact.
+    "default": Arm(default, repeats=STACK),
+    "maximum": Arm(maximum),
+    "motion": Arm(motion),
+    "objects": Arm(objects),
 }

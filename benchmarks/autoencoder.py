@@ -1,11 +1,11 @@
-"""The product's autoencoder on recorded frames, trained with one of the compared losses."""
+"""The product's autoencoder on recorded frames, trained with one of the compared remedies."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.arms import Loss
+from benchmarks.arms import Arm
 from benchmarks.judge import Scene
 from encoders import Decoder, Encoder, EncoderConfig, Normalizer
 from envs import OBSERVATION_SHAPE
@@ -34,22 +34,26 @@ class Autoencoder(nn.Module):
         return target, self.encoder(target.contiguous(memory_format=torch.channels_last))
 
 
-def train_autoencoder(train: Scene, loss: Loss, seed: int, samples: int) -> Autoencoder:
-    """Train on ``samples`` observations in the order that ``seed`` gives."""
+def train_autoencoder(train: Scene, arm: Arm, seed: int, samples: int) -> Autoencoder:
+    """Train on ``samples`` observations, drawn at random from ``seed``."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = Autoencoder(train.frames[::4])
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
+    occupied = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
+    shown = train.stacks[occupied[train.stacks].any(axis=1)]
+    stacks = np.concatenate([train.stacks, *[shown] * (arm.repeats - 1)])
     steps = samples // BATCH
     for step in range(steps):
         progress = step / steps
         rate = LEARNING_RATE + progress * (FINAL_LEARNING_RATE - LEARNING_RATE)
         optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
-        rows = train.stacks[rng.integers(len(train.stacks), size=BATCH)]
+        rows = stacks[rng.integers(len(stacks), size=BATCH)]
         obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
         target, latent = model.encode(obs)
         optimizer.zero_grad()
-        loss((model.decoder(latent) - target).square(), obs, regions).backward()
+        error = (model.decoder(latent) - target).square()
+        arm.loss(error, obs, regions).backward()
         nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
         optimizer.step()
     return model

@@ -1,7 +1,7 @@
-"""Which loss keeps the knives: the same autoencoder trained with several, judged on RAM truth.
+"""Which remedy keeps the knives: the same autoencoder trained with each, judged on RAM truth.
 
 Training sees the detector's regions only; the truth judges. Every arm has the same frames, seeds,
-order of samples, network and optimizer.
+number of samples, network and optimizer.
 
 Example:
     python -m benchmarks.reconstruction --json benchmarks/results/reconstruction.json
@@ -48,7 +48,7 @@ PICTURED = 6
 
 @dataclass(frozen=True)
 class ReconstructionBenchmarkConfig(DataConfig):
-    """Train the autoencoder with every loss and judge what it keeps."""
+    """Train the autoencoder with every remedy and judge what it keeps."""
 
     json: Path = Path("reconstruction.json")
     """File for the result; the picture goes beside it, ending in .png."""

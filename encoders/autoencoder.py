@@ -14,8 +14,8 @@ class EncoderConfig:
     """Units of the tanh layer between encoder and everything else."""
     channels: tuple[int, int, int] = (16, 32, 32)
     """Output channels of the three convolutions."""
-    decoder_units: int = 256
-    """Hidden units of the decoder."""
+    decoder_units: int = 512
+    """Hidden units of the decoder for each frame."""
     rank: int = 16
     """Outer products of which the decoder makes an image."""
 
@@ -114,11 +114,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent (B, latent_dim) to images (B, C, H, W), each a sum of outer products.
 
-    A perceptron turns the latent into ``rank`` pairs of profiles for each of the C frames, one
-    along the height and one along the width; an image is the sum of their outer products. A thrown
-    knife is one such pair: it appears where its two profiles peak, at the resolution of a pixel
-    however small it is, whereas a convolutional decoder of the same cost draws it as a smear. All
-    arithmetic but the last sum is on H + W numbers instead of H * W.
+    A hidden layer has ``decoder_units`` for each of the C frames, and one linear layer, the same
+    for all frames, turns them into ``rank`` pairs of profiles, one along the height and one along
+    the width; an image is the sum of their outer products. A thrown knife is one such pair: it
+    appears where its two profiles peak, at the resolution of a pixel however small it is, whereas a
+    convolutional decoder of the same cost draws it as a smear. Because the frames share the
+    profiles, what is learned of a place from a knife in one of them is known in all. All arithmetic
+    but the last sum is on H + W numbers instead of H * W.
     """
 
     def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
@@ -127,9 +129,10 @@ class Decoder(nn.Module):
         self.obs_shape, self.rank = obs_shape, config.rank
         frames, height, width = obs_shape
         self.layers = nn.Sequential(
-            nn.Linear(config.latent_dim, config.decoder_units),
+            nn.Linear(config.latent_dim, frames * config.decoder_units),
             nn.ReLU(),
-            nn.Linear(config.decoder_units, frames * config.rank * (height + width)),
+            nn.Unflatten(1, (frames, config.decoder_units)),
+            nn.Linear(config.decoder_units, config.rank * (height + width)),
         )
 
     def forward(self, latent: Tensor) -> Tensor:

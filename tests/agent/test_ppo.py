@@ -135,6 +135,25 @@ def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch(
     assert {row for row, _ in reconstructed} == set(range(3, STEPS + 3))
 
 
+def test_every_observation_that_shows_an_artifact_is_reconstructed():
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.regions.zero_()
+    rollout.regions[5, 2] = 1  # newest at step 2, and in the stacks of the three steps after it
+    rollout.frames[:, :, 0, 0] = torch.arange(STEPS + 4, dtype=torch.uint8)[:, None]
+    rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
+    ppo = PPO(model, PPOConfig(num_steps=STEPS, num_epochs=1), ArtifactWeightsConfig())
+    zeros = torch.zeros(STEPS, ENVS)
+    reconstructed = [
+        tuple(pair)
+        for batch in ppo._minibatches(rollout, zeros, zeros)
+        for pair in batch.obs[: len(batch.regions), -1, 0, :2].tolist()
+    ]
+    every_frame = {(row, n) for row in (6, 10) for n in range(ENVS)}
+    expected = every_frame | {(row, 2) for row in (5, 6, 7, 8)}
+    assert sorted(reconstructed) == sorted(expected)
+
+
 def test_a_non_finite_loss_changes_nothing_and_is_an_error():
     model = make_model()
     rollout = make_rollout(model)
@@ -150,6 +169,7 @@ def test_one_update_by_arithmetic():
     # advantages what the critic missed, the ratio is 1.
     model = make_model()
     rollout = make_rollout(model)
+    rollout.regions[:, 1:] = 0  # artifacts in the first environment only
     with torch.no_grad():
         prediction = model(rollout.observations(torch.arange(rollout.size)))
         values, returns = prediction.value, 0.01 * rollout.rewards.flatten()
@@ -158,10 +178,12 @@ def test_one_update_by_arithmetic():
             "loss/value": torch.nn.functional.huber_loss(values, returns),
             "loss/entropy": -prediction.policy.entropy().mean(),
         }
-        stacks = torch.arange(rollout.size).reshape(STEPS, ENVS)[3::4].flatten()
+        indices = torch.arange(rollout.size).reshape(STEPS, ENVS)
+        stacks = torch.cat([indices[:, 0], indices[3::4, 1:].flatten()])
         obs = rollout.observations(stacks)
         error = model.decode(model(obs).latent) - model.normalizer(obs)
         weights = 1.0 + 19.0 * rollout.observation_regions(stacks)  # twenty times
+        weights[STEPS:] = 0.5
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
     before = snapshot(model)
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}

@@ -26,9 +26,9 @@ def error_at(frame: int, row: int, column: int) -> torch.Tensor:
 
 def test_an_even_error_costs_the_same_everywhere():
     obs, regions = scene()
-    for name, loss in ARMS.items():
+    for name, arm in ARMS.items():
         extra = 0.01 if name == "maximum" else 0.0
-        assert loss(torch.ones(1, 4, 40, 60), obs, regions).item() == pytest.approx(1 + extra)
+        assert arm.loss(torch.ones(1, 4, 40, 60), obs, regions).item() == pytest.approx(1 + extra)
 
 
 def test_the_uniform_loss_does_not_care_where():

@@ -1,9 +1,10 @@
 """The reconstruction benchmark on a few samples."""
 
 import numpy as np
+import pytest
 import torch
 
-from benchmarks.arms import uniform
+from benchmarks.arms import Arm, uniform
 from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.judge import Scene, scene
 from benchmarks.reconstruction import (
@@ -26,7 +27,7 @@ def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
     frames = planted_scene()
 
     def error(samples: int, seed: int) -> float:
-        model = train_autoencoder(frames, uniform, seed, samples)
+        model = train_autoencoder(frames, Arm(uniform), seed, samples)
         drawn = draw_newest(model, encode(model, frames))
         return float(np.square(drawn - frames.frames).mean())
 
@@ -36,9 +37,25 @@ def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
     assert error(BATCH * 60, seed=1) < 0.5 * short
 
 
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(repeats: int):
+    frames = planted_scene()
+    share = frames.regions.any(axis=(1, 2))[frames.stacks].any(axis=1).mean()
+    assert 0.2 < share < 0.8
+    shown = []
+
+    def watch(error: torch.Tensor, obs: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        shown.append(regions.flatten(1).any(dim=1).float().mean())
+        return uniform(error, obs, regions)
+
+    train_autoencoder(frames, Arm(watch, repeats), seed=1, samples=20 * BATCH)
+    expected = repeats * share / (repeats * share + 1 - share)
+    assert np.mean(shown) == pytest.approx(expected, abs=0.05)
+
+
 def test_reconstructions_are_the_newest_frames_in_grey_levels():
     frames = planted_scene()
-    model = train_autoencoder(frames, uniform, 1, BATCH)
+    model = train_autoencoder(frames, Arm(uniform), 1, BATCH)
     latents = encode(model, frames)
     drawn = draw_newest(model, latents)
     assert latents.shape == (12, 64)

@@ -47,6 +47,19 @@ def test_an_image_is_the_sum_of_outer_products_of_its_profiles():
     assert max(torch.linalg.matrix_rank(image) for image in drawn.flatten(0, 1)) == rank
 
 
+def test_the_frames_share_what_makes_profiles_of_hidden_units():
+    torch.manual_seed(0)
+    decoder = Decoder((4, 8, 16), EncoderConfig(latent_dim=4, decoder_units=5))
+    first = decoder.layers[0]
+    assert isinstance(first, torch.nn.Linear)
+    with torch.no_grad():
+        first.weight.copy_(first.weight[:5].repeat(4, 1))
+        first.bias.copy_(first.bias[:5].repeat(4))
+    drawn = decoder(torch.randn(2, 4))
+    assert drawn.std() > 0
+    torch.testing.assert_close(drawn, drawn[:, :1].expand_as(drawn))
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="multiples of 8, got 60 x 144"):
         Encoder((4, 60, 144), EncoderConfig())
