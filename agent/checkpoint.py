@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from agent.errors import UserError
 
-FORMAT, VERSION = "knifesight-checkpoint", "2"
+FORMAT, VERSION = "knifesight-checkpoint", "3"
 T = TypeVar("T")
 KEPT = 2
 """Numbered checkpoints that a run directory keeps."""
@@ -69,7 +69,8 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         index, _, moment = name.partition(".")
         moments.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
-    if moments.keys() != set(groups[0]["params"]) or "rng.cpu" not in checkpoint.tensors:
+    wanted = {index for group in groups for index in group["params"]}
+    if moments.keys() != wanted or "rng.cpu" not in checkpoint.tensors:
         raise CheckpointError(
             f"{checkpoint.path}: its optimizer or random state does not fit this program"
         )

@@ -37,6 +37,9 @@ class PPOConfig:
     final_learning_rate: float = 8e-5
     """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
     raises it again to where it belongs on the longer line."""
+    decoder_rate: float = 4.0
+    """The decoder's step size as a multiple of the others': it learns from the reconstruction
+    alone and has no policy that a large step could upset."""
     clip: float = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""
     gamma: float = 0.99
@@ -72,7 +75,7 @@ class PPOConfig:
         for name in ("autoencoder_steps", "normalizer_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip", "max_grad_norm", "reward_scale"):
+        for name in ("learning_rate", "decoder_rate", "clip", "max_grad_norm", "reward_scale"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         for name in (
@@ -124,9 +127,10 @@ class PPO:
     ) -> None:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights = model, config, weights
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), config.learning_rate, eps=1e-5, fused=True
-        )
+        decoder = list(model.decoder.parameters())
+        others = [p for name, p in model.named_parameters() if not name.startswith("decoder.")]
+        groups = [{"params": others, "rate": 1.0}, {"params": decoder, "rate": config.decoder_rate}]
+        self.optimizer = torch.optim.Adam(groups, config.learning_rate, eps=1e-5, fused=True)
 
     def update(self, rollout: Rollout, steps: int, progress: float) -> dict[str, float]:
         """Learn from one rollout.
@@ -146,7 +150,7 @@ class PPO:
         config = self.config
         learning_rate = config.learning_rate_at(progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate"]
         rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
         advantages = generalized_advantages(
             rewards,

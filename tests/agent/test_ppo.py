@@ -185,14 +185,18 @@ def test_one_update_by_arithmetic():
         weights = 1.0 + 19.0 * rollout.observation_regions(stacks)  # twenty times
         weights[STEPS:] = 0.5
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
-    before = snapshot(model)
+    parts = {"encoder": 1e-4, "actor": 1e-4, "critic": 1e-4, "decoder": 5e-4}
+    before = {name: snapshot(model.get_submodule(name)) for name in parts}
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}
-    metrics = update(model, rollout, learning_rate=1e-4, **settings)
+    metrics = update(model, rollout, learning_rate=1e-4, decoder_rate=5.0, **settings)
     for name, value in expected.items():
         assert metrics[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-6), name
     # Adam's first step moves every parameter by the step size, or less where the gradient is tiny.
-    steps = [(a - b).abs() for a, b in zip(model.parameters(), before, strict=True)]
-    assert max(step.max() for step in steps).item() == pytest.approx(1e-4, rel=1e-2)
+    for name, rate in parts.items():
+        pairs = zip(model.get_submodule(name).parameters(), before[name], strict=True)
+        assert max((new - old).abs().max().item() for new, old in pairs) == pytest.approx(
+            rate, 0.01
+        )
 
 
 def test_the_step_size_of_the_schedule_reaches_the_parameters():
