@@ -11,8 +11,8 @@ from encoders import Decoder, Encoder, EncoderConfig, Normalizer
 from envs import OBSERVATION_SHAPE
 
 BATCH = 32
-LEARNING_RATE, FINAL_LEARNING_RATE, WARM_UP = 2e-3, 1e-4, 100
-"""Adam's step size rises over ``WARM_UP`` steps and then falls linearly."""
+LEARNING_RATE, WARM_UP = 3e-3, 100
+"""Adam's step size rises over ``WARM_UP`` steps and falls linearly to zero."""
 MAX_GRAD_NORM = 1.0
 
 
@@ -45,9 +45,8 @@ def train_autoencoder(train: Scene, arm: Arm, seed: int, samples: int) -> Autoen
     stacks = np.concatenate([train.stacks, *[shown] * (arm.repeats - 1)])
     steps = samples // BATCH
     for step in range(steps):
-        progress = step / steps
-        rate = LEARNING_RATE + progress * (FINAL_LEARNING_RATE - LEARNING_RATE)
-        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
+        rate = LEARNING_RATE * (1 - step / steps) * min(1.0, (step + 1) / WARM_UP)
+        optimizer.param_groups[0]["lr"] = rate
         rows = stacks[rng.integers(len(stacks), size=BATCH)]
         obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
         target, latent = model.encode(obs)
