@@ -1,6 +1,6 @@
-"""Remedies to compare on the same network: each a loss that turns a batch into a scalar.
+"""Remedies to compare on the same network: a loss, and how often artifacts are shown.
 
-Arguments are ``error``, the squared error in normalised units, (B, C, H, W) float32; ``obs``, the
+Arguments of a loss are ``error``, the squared error in normalised units, (B, C, H, W) float32; ``obs``, the
 same frames in grey levels uint8; and ``regions``, the detector's, uint8. Every loss that weighs
 pixels divides by the sum of the weights.
 """
@@ -88,15 +88,16 @@ class Arm(NamedTuple):
     """One remedy."""
 
     loss: Loss
-    repeats: int = 1
+    oversampling: int = 1
     """How many times as often as others an observation is drawn that shows an artifact."""
 
 
 ARMS: dict[str, Arm] = {
     "uniform": Arm(uniform),
     "origin": Arm(origin),
+    "weights": Arm(default),  # those of the default, but artifacts as often as they come
     # Training reconstructs every fourth observation, and each that shows an artifact.
-    "default": Arm(default, repeats=STACK),
+    "default": Arm(default, oversampling=STACK),
     "maximum": Arm(maximum),
     "motion": Arm(motion),
     "objects": Arm(objects),

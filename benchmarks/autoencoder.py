@@ -42,7 +42,7 @@ def train_autoencoder(train: Scene, arm: Arm, seed: int, samples: int) -> Autoen
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
     occupied = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
     shown = train.stacks[occupied[train.stacks].any(axis=1)]
-    stacks = np.concatenate([train.stacks, *[shown] * (arm.repeats - 1)])
+    stacks = np.concatenate([train.stacks, *[shown] * (arm.oversampling - 1)])
     steps = samples // BATCH
     for step in range(steps):
         rate = LEARNING_RATE * (1 - step / steps) * min(1.0, (step + 1) / WARM_UP)

@@ -37,8 +37,8 @@ def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
     assert error(BATCH * 60, seed=1) < 0.5 * short
 
 
-@pytest.mark.parametrize("repeats", [1, 4])
-def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(repeats: int):
+@pytest.mark.parametrize("times", [1, 4])
+def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(times: int):
     frames = planted_scene()
     share = frames.regions.any(axis=(1, 2))[frames.stacks].any(axis=1).mean()
     assert 0.2 < share < 0.8
@@ -48,8 +48,8 @@ def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(repeats: int):
         shown.append(regions.flatten(1).any(dim=1).float().mean())
         return uniform(error, obs, regions)
 
-    train_autoencoder(frames, Arm(watch, repeats), seed=1, samples=20 * BATCH)
-    expected = repeats * share / (repeats * share + 1 - share)
+    train_autoencoder(frames, Arm(watch, times), seed=1, samples=20 * BATCH)
+    expected = times * share / (times * share + 1 - share)
     assert np.mean(shown) == pytest.approx(expected, abs=0.05)
 
 
