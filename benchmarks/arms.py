@@ -1,8 +1,8 @@
 """Remedies to compare on the same network: a loss, and how often artifacts are shown.
 
-Arguments of a loss are ``error``, the squared error in normalised units, (B, C, H, W) float32; ``obs``, the
-same frames in grey levels uint8; and ``regions``, the detector's, uint8. Every loss that weighs
-pixels divides by the sum of the weights.
+Arguments of a loss are ``error``, the squared error in normalised units, (B, C, H, W) float32;
+``obs``, the same frames in grey levels uint8; and ``regions``, the detector's, uint8. Every loss
+that weighs pixels divides by the sum of the weights.
 """
 
 from collections.abc import Callable
