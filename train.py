@@ -97,10 +97,10 @@ class TrainConfig:
                 f"ppo.num_steps must be a multiple of {OBSERVATION_SHAPE[0]}, "
                 f"got {self.ppo.num_steps}"
             )
-        reconstructed = self.ppo.num_steps // OBSERVATION_SHAPE[0] * self.num_envs
-        if self.ppo.num_minibatches > reconstructed:
+        fewest = self.ppo.num_steps // OBSERVATION_SHAPE[0] * self.num_envs
+        if self.ppo.num_minibatches > fewest:
             raise UserError(
-                f"ppo.num_minibatches must be at most {reconstructed} "
+                f"ppo.num_minibatches must be at most {fewest} "
                 f"(num_envs * ppo.num_steps / 4), got {self.ppo.num_minibatches}"
             )
         if self.algorithm == "a2c" and (self.ppo.num_epochs, self.ppo.num_minibatches) != (1, 1):

@@ -69,11 +69,17 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         index, _, moment = name.partition(".")
         moments.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
-    wanted = {index for group in groups for index in group["params"]}
-    if moments.keys() != wanted or "rng.cpu" not in checkpoint.tensors:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if moments.keys() != set(range(len(parameters))) or "rng.cpu" not in checkpoint.tensors:
         raise CheckpointError(
             f"{checkpoint.path}: its optimizer or random state does not fit this program"
         )
+    # A file knows no memory layout, and fused Adam pairs moments with parameters by their place in
+    # memory: moments of channels-last weights must be channels last again.
+    for index, parameter in enumerate(parameters):
+        for name, value in moments[index].items():
+            if value.shape == parameter.shape:
+                moments[index][name] = torch.empty_like(parameter, device="cpu").copy_(value)
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
     torch.set_rng_state(checkpoint.tensors["rng.cpu"])
     if torch.cuda.is_available() and "rng.cuda" in checkpoint.tensors:

@@ -37,9 +37,9 @@ class PPOConfig:
     final_learning_rate: float = 8e-5
     """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
     raises it again to where it belongs on the longer line."""
-    decoder_rate: float = 4.0
-    """The decoder's step size as a multiple of the others': it learns from the reconstruction
-    alone and has no policy that a large step could upset."""
+    decoder_lr_factor: float = 4.0
+    """The decoder's step size as a multiple of all others: it learns from the reconstruction alone
+    and has no policy that a large step could upset."""
     clip: float = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""
     gamma: float = 0.99
@@ -75,7 +75,7 @@ class PPOConfig:
         for name in ("autoencoder_steps", "normalizer_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "decoder_rate", "clip", "max_grad_norm", "reward_scale"):
+        for name in ("learning_rate", "decoder_lr_factor", "clip", "max_grad_norm", "reward_scale"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         for name in (
@@ -129,8 +129,15 @@ class PPO:
         self.model, self.config, self.weights = model, config, weights
         decoder = list(model.decoder.parameters())
         others = [p for name, p in model.named_parameters() if not name.startswith("decoder.")]
-        groups = [{"params": others, "rate": 1.0}, {"params": decoder, "rate": config.decoder_rate}]
-        self.optimizer = torch.optim.Adam(groups, config.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": others, "lr_factor": 1.0},
+                {"params": decoder, "lr_factor": config.decoder_lr_factor},
+            ],
+            config.learning_rate,
+            eps=1e-5,
+            fused=True,
+        )
 
     def update(self, rollout: Rollout, steps: int, progress: float) -> dict[str, float]:
         """Learn from one rollout.
@@ -150,7 +157,7 @@ class PPO:
         config = self.config
         learning_rate = config.learning_rate_at(progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group["rate"]
+            group["lr"] = learning_rate * group["lr_factor"]
         rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
         advantages = generalized_advantages(
             rewards,
@@ -197,8 +204,8 @@ class PPO:
 
         Reconstructed are the stacks of every C-th step, which together hold every frame once but
         for the few around an episode's end, and every stack that shows an artifact, because these
-        are rare and take most practice. They are dealt evenly to the minibatches and stand first in
-        each.
+        are rare and hardest to learn; with artifacts everywhere that is the whole rollout, C times
+        the decoder's work. They are dealt evenly to the minibatches and stand first in each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)

@@ -118,9 +118,9 @@ class Decoder(nn.Module):
     for all frames, turns them into ``rank`` pairs of profiles, one along the height and one along
     the width; an image is the sum of their outer products. A thrown knife is one such pair: it
     appears where its two profiles peak, at the resolution of a pixel however small it is, whereas a
-    convolutional decoder of the same cost draws it as a smear. Because the frames share the
-    profiles, what is learned of a place from a knife in one of them is known in all. All arithmetic
-    but the last sum is on H + W numbers instead of H * W.
+    convolutional decoder draws it as a smear. Because the frames share the layer that makes
+    profiles, a knife in one of them trains it for all. All arithmetic but the last sum is on H + W
+    numbers instead of H * W.
     """
 
     def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:

@@ -10,7 +10,8 @@ import torch
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.checkpoint import CheckpointError
-from encoders import EncoderConfig
+from agent.ppo import PPO, PPOConfig
+from encoders import ArtifactWeightsConfig, EncoderConfig
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
 
 STATE = {"config": {"seed": 3}, "counters": {"steps": 7, "recent": [1.0, 2.0]}}
@@ -19,7 +20,7 @@ STATE = {"config": {"seed": 3}, "counters": {"steps": 7, "recent": [1.0, 2.0]}}
 def make(latent_dim: int = 64) -> tuple[ActorCritic, torch.optim.Adam]:
     config = ActorCriticConfig(encoder=EncoderConfig(latent_dim, channels=(4, 4, 4)))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
-    return model, torch.optim.Adam(model.parameters(), 1e-2)
+    return model, PPO(model, PPOConfig(learning_rate=1e-2), ArtifactWeightsConfig()).optimizer
 
 
 def learn(model: ActorCritic, optimizer: torch.optim.Adam) -> None:
@@ -106,9 +107,12 @@ def test_foreign_files_are_named_and_nothing_is_unpickled(tmp_path: Path):
     safetensors.torch.save_file({"x": torch.ones(1)}, foreign)
     with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
         checkpoints.load(foreign)
-    newer = {"format": checkpoints.FORMAT, "version": "3", "state": "{}"}
+    version = checkpoints.VERSION
+    newer = {"format": checkpoints.FORMAT, "version": f"{version}1", "state": "{}"}
     safetensors.torch.save_file({"x": torch.ones(1)}, foreign, newer)
-    with pytest.raises(CheckpointError, match="format version 3, this program reads 2"):
+    with pytest.raises(
+        CheckpointError, match=f"format version {version}1, this program reads {version}"
+    ):
         checkpoints.load(foreign)
 
 

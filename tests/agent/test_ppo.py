@@ -154,6 +154,15 @@ def test_every_observation_that_shows_an_artifact_is_reconstructed():
     assert sorted(reconstructed) == sorted(expected)
 
 
+def test_an_artifact_of_the_last_episode_is_not_shown_in_the_next():
+    rollout = make_rollout(make_model())
+    rollout.regions.zero_()
+    rollout.regions[3 + 2, 1] = 1  # newest at step 2, after which the episode ends
+    rollout.ages[3:, 1] = torch.tensor([0, 1, 2, 3, 3, 3])
+    shown = rollout.shows_artifact.reshape(STEPS, ENVS)
+    assert shown.nonzero().tolist() == [[2, 1]]
+
+
 def test_a_non_finite_loss_changes_nothing_and_is_an_error():
     model = make_model()
     rollout = make_rollout(model)
@@ -188,7 +197,7 @@ def test_one_update_by_arithmetic():
     parts = {"encoder": 1e-4, "actor": 1e-4, "critic": 1e-4, "decoder": 5e-4}
     before = {name: snapshot(model.get_submodule(name)) for name in parts}
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}
-    metrics = update(model, rollout, learning_rate=1e-4, decoder_rate=5.0, **settings)
+    metrics = update(model, rollout, learning_rate=1e-4, decoder_lr_factor=5.0, **settings)
     for name, value in expected.items():
         assert metrics[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-6), name
     # Adam's first step moves every parameter by the step size, or less where the gradient is tiny.
@@ -239,9 +248,13 @@ def test_normalisation_is_fitted_at_the_start_then_frozen():
     assert model.normalizer.count == STEPS * ENVS
 
 
-def test_any_number_of_minibatches_up_to_the_reconstructed_samples_works():
+@pytest.mark.parametrize("artifacts", [0, 1, STEPS * ENVS])
+def test_any_number_of_minibatches_up_to_the_fewest_reconstructed_samples_works(artifacts: int):
+    rollout = make_rollout(make_model())
+    rollout.regions.zero_()
+    rollout.regions[4 : 4 + STEPS].flatten(0, 1)[:artifacts] = 1
     for count in (1, 5, 7, STEPS // 4 * ENVS):
-        update(make_model(), make_rollout(make_model()), num_minibatches=count)
+        update(make_model(), rollout, num_minibatches=count)
 
 
 def test_the_learning_rate_falls_linearly():
@@ -272,6 +285,7 @@ def test_rewards_are_scaled_and_clipped_for_learning_only():
         ("learning_rate", 0.0),
         ("learning_rate", math.nan),
         ("clip", math.inf),
+        ("decoder_lr_factor", 0.0),
         ("gamma", 1.01),
         ("entropy_coef", -0.1),
         ("autoencoder_steps", -1),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks.arms import ARMS, OBJECT_TOTAL, maximum, motion, objects, origin, uniform
+from envs.kung_fu_master import STACK
 
 
 def scene() -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,6 +30,13 @@ def test_an_even_error_costs_the_same_everywhere():
     for name, arm in ARMS.items():
         extra = 0.01 if name == "maximum" else 0.0
         assert arm.loss(torch.ones(1, 4, 40, 60), obs, regions).item() == pytest.approx(1 + extra)
+
+
+def test_only_the_default_is_oversampled_and_as_training_does_it():
+    # Training reconstructs every STACK-th observation and all that show an artifact.
+    assert {name: arm.oversampling for name, arm in ARMS.items() if arm.oversampling > 1} == {
+        "default": STACK
+    }
 
 
 def test_the_uniform_loss_does_not_care_where():
