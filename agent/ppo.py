@@ -33,7 +33,7 @@ class PPOConfig:
     num_minibatches: int = 8
     """Parts of a rollout, one optimizer step each."""
     learning_rate: float = 8e-4
-    """Adam's step size at the start."""
+    """Adam's step size at the start, for all but the decoder."""
     final_learning_rate: float = 8e-5
     """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
     raises it again to where it belongs on the longer line."""
