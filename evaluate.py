@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from encoders import (
     ArtifactWeightsConfig,
     pixel_weights,
 )
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, Projection, make_envs
+from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, Projection, make_halves
 
 FRAMES_PER_SECOND = 15
 """Of the video: 60 emulator frames a second, four to an agent step."""
@@ -134,17 +135,20 @@ def evaluate(config: EvaluateConfig) -> None:
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
     checkpoints.restore_model(checkpoint, model)
     console = Console(soft_wrap=True)
-    envs = make_envs(env_config, projection, min(config.episodes, MAX_PARALLEL))
+    envs = make_halves(env_config, projection, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
-        cleanup.callback(envs.close)
+        for half in envs:
+            cleanup.callback(half.close)
         on_step = None
         if config.video:
-            recorder = Recorder(config.video, envs, model, detector, weights)
+            recorder = Recorder(config.video, envs[0], model, detector, weights)
             cleanup.callback(recorder.close)
             on_step = recorder.step
         console.print(f"{checkpoint.path}: playing {config.episodes} whole games ...")
+        started = time.monotonic()
         episodes = play_games(envs, model, config.episodes, config.seed, on_step)
-    result = report(episodes, config.seed, counters)
+        seconds = time.monotonic() - started
+    result = report(episodes, config.seed, seconds, counters)
     console.print(score_table(result))
     if config.json:
         config.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -36,7 +36,7 @@ from envs import (
     EnvConfig,
     Projection,
     calibrate,
-    make_envs,
+    make_halves,
 )
 
 A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
@@ -235,7 +235,7 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         projection = calibrate(config.env, game_seed)
         console.print(describe(projection))
     rollout = Rollout(config.ppo.num_steps, config.num_envs, OBSERVATION_SHAPE, device)
-    envs = make_envs(config.env, projection, config.num_envs)
+    envs = make_halves(config.env, projection, config.num_envs)
     detector = ArtifactDetector(config.detector)
     collector = Collector(envs, model, detector, rollout, game_seed)
     if not resumed:
@@ -283,7 +283,8 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
     finally:
         progress.stop()
         monitor.close()
-        envs.close()
+        for half in envs:
+            half.close()
         stop.close()
     finish(config, projection, model, save(), counters, console)
 
@@ -327,10 +328,13 @@ def finish(
         )
     if config.evaluation_games:
         console.print(f"playing {config.evaluation_games} whole games ...")
-        envs = make_envs(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
+        envs = make_halves(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
+        started = time.monotonic()
         episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
-        envs.close()
-        result = report(episodes, EVALUATION_SEED, cattrs.unstructure(counters))
+        for half in envs:
+            half.close()
+        seconds = time.monotonic() - started
+        result = report(episodes, EVALUATION_SEED, seconds, cattrs.unstructure(counters))
         (config.run_dir / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
         console.print(score_table(result))
     console.print(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from encoders import Decoder, Encoder, EncoderConfig, Normalizer
+from encoders import Decoder, Encoder, EncoderConfig, Normalizer, channels_last
 
 
 class Prediction(NamedTuple):
@@ -56,7 +56,7 @@ class ActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Prediction:
         """One encoder pass: (B, C, H, W) uint8 to policy, value and latent."""
-        normalized = self.normalizer(obs).contiguous(memory_format=torch.channels_last)
+        normalized = self.normalizer(channels_last(obs))
         # Bfloat16 for the heavy layers only; heads and losses stay in float32.
         with self._autocast(obs.device.type):
             latent = self.encoder(normalized)
@@ -73,6 +73,12 @@ class ActorCritic(nn.Module):
             reconstruction = self.decoder(latent)
         return reconstruction.float()
 
+    def profiles(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, Z) to column (B * C, rank, H) and row profiles (B * C, rank, W), float32."""
+        with self._autocast(latent.device.type):
+            columns, rows = self.decoder.profiles(latent)
+        return columns.float(), rows.float()
+
     @torch.no_grad()
     def reconstruct(self, obs: Tensor) -> Tensor:
         """Observations (B, C, H, W) uint8 as the decoder draws them, grey levels uint8."""
@@ -81,6 +87,11 @@ class ActorCritic(nn.Module):
     def _autocast(self, device: str) -> torch.autocast:
         enabled = self.config.bfloat16 and has_bfloat16(device)
         return torch.autocast(device, torch.bfloat16, enabled=enabled)
+
+
+def sample(policy: Categorical, generator: torch.Generator) -> Tensor:
+    """Draw actions (B,) int64 from ``generator``; Categorical knows the global one only."""
+    return torch.multinomial(policy.probs, 1, generator=generator).squeeze(1)
 
 
 @cache

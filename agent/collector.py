@@ -1,5 +1,6 @@
 """Acting: runs the policy in the environments and fills rollouts."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,8 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.actor_critic import ActorCritic
+from agent.actor_critic import ActorCritic, sample
+from agent.parallel import in_parallel
 from agent.rollout import Rollout
 from encoders import ArtifactDetector
 
@@ -23,7 +25,51 @@ class Episode(NamedTuple):
 
 
 class Collector:
-    """Plays N environments with the policy and stores what happened."""
+    """Plays N environments with the policy and stores what happened.
+
+    Within a part of the environments emulator and network take turns; with several parts, each in a
+    thread of its own, one is played while the policy thinks for another, and no core waits.
+    """
+
+    def __init__(
+        self,
+        envs: Sequence[VectorEnv[Any, Any, Any]],
+        model: ActorCritic,
+        detector: ArtifactDetector,
+        rollout: Rollout,
+        seed: int,
+    ) -> None:
+        """Reset the environments from ``seed`` and place their first frames in ``rollout``.
+
+        Args:
+            envs: Parts of the N environments; autoreset mode SAME_STEP, observations
+                (N, C, H, W) uint8.
+            model: The policy, and the value of what comes after the last step.
+            detector: Looks at every new frame once.
+            rollout: Filled anew by every ``collect``.
+            seed: Seed of the environments and of the actions.
+        """
+        self.rollout = rollout
+        self._parts: list[Part] = []
+        first = 0
+        for part in envs:
+            columns = rollout.part(first, first + part.num_envs)
+            self._parts.append(Part(part, model, detector, columns, seed + first))
+            first += part.num_envs
+        assert first == rollout.num_envs
+        self._started = False
+
+    def collect(self) -> list[Episode]:
+        """Fill the rollout; returns the episodes that ended in it."""
+        if self._started:
+            self.rollout.roll_over()
+        self._started = True
+        played = in_parallel([part.collect for part in self._parts])
+        return [episode for episodes in played for episode in episodes]
+
+
+class Part:
+    """Plays some of the environments and fills their columns of the rollout."""
 
     def __init__(
         self,
@@ -33,34 +79,23 @@ class Collector:
         rollout: Rollout,
         seed: int,
     ) -> None:
-        """Reset the environments from ``seed`` and place their first frames in ``rollout``.
-
-        Args:
-            envs: Autoreset mode SAME_STEP, observations (N, C, H, W) uint8.
-            model: The policy, and the value of what comes after the last step.
-            detector: Looks at every new frame once.
-            rollout: Filled anew by every ``collect``.
-            seed: Seed of the environments.
-        """
+        """As for Collector, with the environments and the rollout's columns of this part."""
         self.envs, self.model = envs, model
         self.detector, self.rollout = detector, rollout
         self.device = rollout.frames.device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
         self._obs, _ = envs.reset(seed=seed)
         rollout.begin(*self._newest(self._obs))
-        self._started = False
 
     @torch.no_grad()
     def collect(self) -> list[Episode]:
-        """Fill the rollout; returns the episodes that ended in it."""
+        """Fill the columns; returns the episodes that ended in them."""
         rollout = self.rollout
-        if self._started:
-            rollout.roll_over()
-        self._started = True
         episodes: list[Episode] = []
         bootstraps: list[tuple[int, Tensor, Tensor]] = []
         for t in range(rollout.num_steps):
             policy, rollout.values[t], _ = self.model(self._to_device(self._obs))
-            actions = policy.sample()
+            actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())
             rollout.actions[t] = actions
             rollout.log_probs[t] = policy.log_prob(actions)

@@ -1,6 +1,7 @@
 """Judging a policy: whole games, raw scores, interval estimates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy import stats
 
-from agent.actor_critic import ActorCritic
+from agent.actor_critic import ActorCritic, sample
 from agent.collector import Episode
+from agent.parallel import in_parallel
 
 RANDOM_SCORE, HUMAN_SCORE = 258.5, 22_736.3
 """Kung-Fu Master, no-op starts: Wang et al. 2016, "Dueling network architectures", table 2."""
@@ -19,15 +21,15 @@ EVALUATION_SEED = 1_000_000
 """Default seed of the games that judge a policy."""
 MAX_PARALLEL = 32
 """Games played at the same time at most."""
+OnStep = Callable[[NDArray[np.uint8], list[int]], None]
 
 
-@torch.no_grad()
 def play_games(
-    envs: VectorEnv[Any, Any, Any],
+    envs: Sequence[VectorEnv[Any, Any, Any]],
     model: ActorCritic,
     games: int,
     seed: int,
-    on_step: Callable[[NDArray[np.uint8], list[int]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> list[Episode]:
     """Play whole games with the sampled policy.
 
@@ -35,26 +37,52 @@ def play_games(
     finish instead would favour short ones, which are the bad ones.
 
     Args:
-        envs: Autoreset mode SAME_STEP, episode statistics in ``infos["episode"]``.
+        envs: Parts of the environments, played side by side; autoreset mode SAME_STEP, episode
+            statistics in ``infos["episode"]``.
         model: The policy, on any device.
-        games: How many games in all, at least 1.
+        games: How many games in all, at least one for each environment.
         seed: Seed of environments and action sampling; the same seed gives the same games.
-        on_step: Called before each step with the observations (N, C, H, W) and the number of
-            games that each environment has finished.
+        on_step: Called before each step of the first part with the observations (N, C, H, W) and
+            the number of games that each environment has finished.
 
     Returns:
         ``games`` episodes, ordered by environment.
     """
+    sizes = [part.num_envs for part in envs]
+    quota = [games // sum(sizes) + (n < games % sum(sizes)) for n in range(sum(sizes))]
+    firsts = [sum(sizes[:index]) for index in range(len(sizes))]
+    tasks = [
+        partial(
+            _play,
+            part,
+            model,
+            quota[first : first + size],
+            seed + first,
+            None if first else on_step,
+        )
+        for part, first, size in zip(envs, firsts, sizes, strict=True)
+    ]
+    return [episode for episodes in in_parallel(tasks) for episode in episodes]
+
+
+@torch.no_grad()
+def _play(
+    envs: VectorEnv[Any, Any, Any],
+    model: ActorCritic,
+    quota: list[int],
+    seed: int,
+    on_step: OnStep | None,
+) -> list[Episode]:
+    """``play_games`` in one part: ``quota`` games in each environment."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    quota = [games // envs.num_envs + (n < games % envs.num_envs) for n in range(envs.num_envs)]
     episodes: list[list[Episode]] = [[] for _ in quota]
     obs, _ = envs.reset(seed=seed)
     while any(len(played) < due for played, due in zip(episodes, quota, strict=True)):
         if on_step:
             on_step(obs, [len(played) for played in episodes])
         policy = model(torch.from_numpy(obs).to(device)).policy
-        actions = torch.multinomial(policy.probs, 1, generator=generator).squeeze(1)
+        actions = sample(policy, generator)
         obs, _, terminated, truncated, infos = envs.step(actions.cpu().numpy())
         for n in np.flatnonzero(terminated | truncated):
             if len(episodes[n]) < quota[n]:
@@ -89,23 +117,27 @@ def summarize(scores: list[float]) -> dict[str, Any]:
     }
 
 
-def report(episodes: list[Episode], seed: int, counters: dict[str, Any]) -> dict[str, Any]:
+def report(
+    episodes: list[Episode], seed: int, seconds: float, counters: dict[str, Any]
+) -> dict[str, Any]:
     """An evaluation as the JSON object that evaluate.py writes.
 
     Args:
         episodes: The games played.
         seed: Their seed.
+        seconds: How long they took.
         counters: Those of the checkpoint.
 
     Returns:
-        ``episodes`` (their number), ``seed``, ``steps`` and ``train_seconds`` (agent steps and time
-        for which the policy was trained), ``scores``, ``lengths`` (agent steps) and the keys of
-        ``summarize``.
+        ``episodes`` (their number), ``seed``, ``seconds`` (of playing), ``steps`` and
+        ``train_seconds`` (agent steps and time for which the policy was trained), ``scores``,
+        ``lengths`` (agent steps) and the keys of ``summarize``.
     """
     scores = [episode.score for episode in episodes]
     return {
         "episodes": len(episodes),
         "seed": seed,
+        "seconds": seconds,
         "steps": counters["steps"],
         "train_seconds": counters["seconds"],
         "scores": scores,

@@ -11,7 +11,7 @@ from agent.actor_critic import ActorCritic
 from agent.losses import clipped_policy_loss, value_loss
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, artifact_weights, weighted_mse
+from encoders import ArtifactWeightsConfig, outer_product_loss
 
 
 class NonFiniteLossError(RuntimeError):
@@ -240,16 +240,19 @@ class PPO:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         entropy = policy.entropy().mean()
         count = len(batch.regions)
-        reconstruction = self.model.decode(latent[:count])
-        target = self.model.normalizer(batch.obs[:count])
-        weights = artifact_weights(batch.regions, self.weights)
+        reconstruction = outer_product_loss(
+            *self.model.profiles(latent[:count]),
+            self.model.normalizer(batch.obs[:count]),
+            batch.regions,
+            self.weights,
+        )
         losses = {
             "policy": clipped_policy_loss(
                 log_probs, batch.old_log_probs, advantages, self.config.clip
             ),
             "value": value_loss(value, batch.returns),
             "entropy": -entropy,
-            "reconstruction": weighted_mse(reconstruction, target, weights),
+            "reconstruction": reconstruction.weighted,
         }
         with torch.no_grad():
             log_ratio = log_probs - batch.old_log_probs
@@ -258,7 +261,7 @@ class PPO:
                 "policy/entropy": entropy,
                 "policy/kl": (change - log_ratio).mean(),
                 "policy/clip_fraction": change.abs().gt(self.config.clip).float().mean(),
-                "loss/reconstruction_unweighted": (reconstruction - target).square().mean(),
+                "loss/reconstruction_unweighted": reconstruction.unweighted,
                 "latent/saturated": latent.abs().gt(0.99).float().mean(),
             }
         return losses, metrics

@@ -1,5 +1,8 @@
 """Storage of one rollout: time-major, allocated once, each frame stored once."""
 
+from copy import copy
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -33,6 +36,15 @@ class Rollout:
         self.terminated = torch.zeros(steps, dtype=torch.bool, device=device)
         self.truncated = torch.zeros(steps, dtype=torch.bool, device=device)
 
+    def part(self, first: int, last: int) -> Self:
+        """The same memory, but only environments ``first`` to ``last - 1``."""
+        part = copy(self)
+        part.num_envs = last - first
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(part, name, value[:, first:last])
+        return part
+
     @property
     def size(self) -> int:
         """Agent steps in all, T * N."""
@@ -52,7 +64,7 @@ class Rollout:
     @property
     def _occupied(self) -> Tensor:
         """(T + C, N) bool: whether a stored frame holds an artifact."""
-        return (self.regions != 0).flatten(2).any(dim=2)
+        return self.regions.flatten(2).any(dim=2) != 0
 
     def begin(self, frame: Tensor, region: Tensor) -> None:
         """Start from freshly reset environments: their first frame and region, (N, H, W) uint8."""
@@ -88,4 +100,6 @@ class Rollout:
         back = torch.arange(self.stack - 1, -1, -1, device=rows.device)  # (C,)
         back = torch.minimum(back, self.ages.flatten()[indices, None])  # (B, C)
         flat = newest[:, None] - back * self.num_envs
-        return rows.flatten(0, 1)[flat]
+        # With whole rows, index_select is ten times as fast as indexing.
+        found = rows.flatten(0, 1).index_select(0, flat.flatten())
+        return found.view(*flat.shape, *rows.shape[2:])

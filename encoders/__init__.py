@@ -1,8 +1,14 @@
 """The small-artifact autoencoder: network, detector and weighted loss."""
 
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
-from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer
-from encoders.losses import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
+from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer, channels_last
+from encoders.losses import (
+    ArtifactWeightsConfig,
+    artifact_weights,
+    outer_product_loss,
+    pixel_weights,
+    weighted_mse,
+)
 
 __all__ = [
     "ArtifactDetector",
@@ -13,6 +19,8 @@ __all__ = [
     "EncoderConfig",
     "Normalizer",
     "artifact_weights",
+    "channels_last",
+    "outer_product_loss",
     "pixel_weights",
     "weighted_mse",
 ]

@@ -83,18 +83,28 @@ class ArtifactDetector:
         """
         if frames.ndim != 3 or frames.dtype != np.uint8:
             raise ValueError(f"frames must be (N, H, W) uint8, got {frames.shape} {frames.dtype}")
-        count, height, width = frames.shape
+        regions = np.zeros(frames.shape, np.uint8)
+        bright = frames >= self.config.threshold
+        # Most frames hold nothing bright, and need no more than this.
+        held = np.flatnonzero(bright.reshape(len(frames), -1).any(axis=1))
+        if len(held):
+            regions[held] = self._regions(bright[held])
+        return regions
+
+    def _regions(self, bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Artifact regions of (N, H, W) frames by their bright pixels."""
         # The environments become one tall image, with empty rows between them so that no box
         # reaches from one into the next: one OpenCV call serves all of them.
+        count, height, width = bright.shape
         gap = max(self._outer[1] // 2, self.config.margin)
         stacked = np.zeros((count, height + gap, width), np.uint8)
-        np.greater_equal(frames, self.config.threshold, out=stacked[:, :height].view(np.bool_))
-        bright = stacked.reshape(-1, width)
-        inside = self._count(bright, self._centre)
-        around = self._count(bright, self._outer)
+        stacked[:, :height] = bright
+        image = stacked.reshape(-1, width)
+        inside = self._count(image, self._centre)
+        around = self._count(image, self._outer)
         hits = ((inside == around) & (inside >= self.config.min_pixels)).astype(np.uint8)
         hits.reshape(stacked.shape)[:, height:] = 0  # a box around a row between frames sees less
-        artifacts = cv2.min(cv2.dilate(hits, np.ones(self._centre[::-1], np.uint8)), bright)
+        artifacts = cv2.min(cv2.dilate(hits, np.ones(self._centre[::-1], np.uint8)), image)
         regions = np.asarray(cv2.dilate(artifacts, self._grown), np.uint8)
         return regions.reshape(stacked.shape)[:, :height]
 

@@ -6,6 +6,7 @@ from envs.kung_fu_master import (
     EnvConfig,
     calibrate,
     make_envs,
+    make_halves,
 )
 from envs.projection import Projection
 
@@ -16,4 +17,5 @@ __all__ = [
     "Projection",
     "calibrate",
     "make_envs",
+    "make_halves",
 ]

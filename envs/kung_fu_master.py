@@ -4,6 +4,7 @@ ALE's C++ vector environment renders native RGB; the play area is cut out, proje
 channel and stacked over the last four frames. Nothing is resized: a resize is what loses a knife.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,21 @@ class EnvConfig:
             )
 
 
-def make_envs(config: EnvConfig, projection: Projection, num_envs: int) -> VectorEnv[Any, Any, Any]:
+def make_halves(
+    config: EnvConfig, projection: Projection, num_envs: int
+) -> list[VectorEnv[Any, Any, Any]]:
+    """Build two halves of ``num_envs`` games, so that one can be played while the other waits.
+
+    They share the processor's cores. A single game has no second half. See ``make_envs``.
+    """
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    sizes = [size for size in (num_envs - num_envs // 2, num_envs // 2) if size]
+    return [make_envs(config, projection, size, threads) for size in sizes]
+
+
+def make_envs(
+    config: EnvConfig, projection: Projection, num_envs: int, num_threads: int = 0
+) -> VectorEnv[Any, Any, Any]:
     """Build ``num_envs`` games that step together.
 
     Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
@@ -69,11 +84,14 @@ def make_envs(config: EnvConfig, projection: Projection, num_envs: int) -> Vecto
         config: The protocol.
         projection: RGB to one channel.
         num_envs: How many games, at least 1.
+        num_threads: Of the emulator; 0 for as many as there are cores.
 
     Returns:
         A Gymnasium vector environment with autoreset mode SAME_STEP.
     """
-    return RecordEpisodeStatistics(PlayArea(_emulators(config, num_envs), projection))
+    return RecordEpisodeStatistics(
+        PlayArea(make_emulators(config, num_envs, num_threads), projection)
+    )
 
 
 def calibrate(config: EnvConfig, seed: int) -> Projection:
@@ -82,7 +100,7 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
     The first 60 steps of a game show an empty floor. Some hundred knives are thrown in the rest.
     """
     games, steps = 16, 400
-    envs = _emulators(config, games)
+    envs = make_emulators(config, games)
     rng = np.random.default_rng(seed)
     screens, _ = envs.reset(seed=seed)
     frames: list[NDArray[np.uint8]] = []
@@ -94,11 +112,12 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
     return fit_projection(np.concatenate(frames))
 
 
-def _emulators(config: EnvConfig, num_envs: int) -> AtariVectorEnv:
-    """ALE's own vector environment: native RGB, one frame, raw rewards."""
+def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> AtariVectorEnv:
+    """ALE's own vector environment: native RGB (N, 1, 210, 160, 3), one frame, raw rewards."""
     return AtariVectorEnv(
         "kung_fu_master",
         num_envs,
+        num_threads=num_threads,
         frameskip=config.frameskip,
         repeat_action_probability=config.repeat_action_probability,
         max_num_frames_per_episode=config.max_episode_frames,
@@ -135,8 +154,8 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         """Start every episode anew; ``seed`` and ``options`` go to the emulator."""
         screens, infos = self.env.reset(seed=seed, options=options)
         self._screens = screens[:, 0]
-        self._stacks[:] = self._observe(self._screens)[:, None]
-        return self._stacks.copy(), infos
+        self._stacks = np.repeat(self._observe(self._screens)[:, None], STACK, axis=1)
+        return self._stacks, infos
 
     def step(
         self, actions: NDArray[np.int64]
@@ -147,14 +166,17 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         screens, rewards, terminated, truncated, infos = self.env.step(actions)
         self._screens = screens[:, 0]
         frames = self._observe(self._screens)
-        self._stacks[:, :-1] = self._stacks[:, 1:]
+        stacks = np.empty_like(self._stacks)  # anew every time: the last one is the caller's
+        stacks[:, :-1] = self._stacks[:, 1:]
+        stacks[:, -1] = frames
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):
-            self._stacks[ended, -1] = self._observe(infos["final_obs"][ended, 0])
-            infos["final_obs"] = self._stacks.copy()
-            self._stacks[ended] = frames[ended, None]
-        self._stacks[:, -1] = frames
-        return self._stacks.copy(), rewards, terminated, truncated, infos
+            final_obs = stacks.copy()
+            final_obs[ended, -1] = self._observe(infos["final_obs"][ended, 0])
+            infos["final_obs"] = final_obs
+            stacks[ended] = frames[ended, None]
+        self._stacks = stacks
+        return stacks, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """The native screens after the last step, N times (210, 160, 3) uint8."""

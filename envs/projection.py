@@ -59,7 +59,9 @@ class Projection:
         Returns:
             (N, H, W) uint8.
         """
-        return self._levels[_key(rgb)]
+        keys = np.ascontiguousarray(_key(rgb))
+        levels = cv2.LUT(keys.reshape(-1, keys.shape[-1]), self._levels)
+        return np.asarray(levels, np.uint8).reshape(keys.shape)
 
 
 def fit_projection(

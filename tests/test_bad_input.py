@@ -38,8 +38,8 @@ def no_games(monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: object) -> None:
         pytest.fail("an environment was started")
 
-    monkeypatch.setattr(train, "make_envs", started)
-    monkeypatch.setattr(evaluate, "make_envs", started)
+    monkeypatch.setattr(train, "make_halves", started)
+    monkeypatch.setattr(evaluate, "make_halves", started)
 
 
 def exit_code(main, flags: list[str]) -> int:

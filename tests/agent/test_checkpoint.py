@@ -18,7 +18,7 @@ STATE = {"config": {"seed": 3}, "counters": {"steps": 7, "recent": [1.0, 2.0]}}
 
 
 def make(latent_dim: int = 64) -> tuple[ActorCritic, torch.optim.Adam]:
-    config = ActorCriticConfig(encoder=EncoderConfig(latent_dim, channels=(4, 4, 4)))
+    config = ActorCriticConfig(encoder=EncoderConfig(latent_dim, channels=(4, 4)))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
     return model, PPO(model, PPOConfig(learning_rate=1e-2), ArtifactWeightsConfig()).optimizer
 

@@ -1,6 +1,7 @@
 """Collecting: what is stored is what happened."""
 
 import numpy as np
+import pytest
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
@@ -32,33 +33,39 @@ class RecordingEnv(CountingEnv):
         return result
 
 
-def make_collector(lengths: list[int]) -> tuple[Collector, RecordingEnv]:
+def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], ActorCritic]:
+    """A collector over one part of the environments for each list of episode lengths."""
     torch.manual_seed(0)
-    envs = RecordingEnv(lengths)
-    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4, 4)))
+    parts = [RecordingEnv(part) for part in lengths]
+    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
-    rollout = Rollout(STEPS, len(lengths), OBS_SHAPE, torch.device("cpu"))
+    rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"))
     detector = ArtifactDetector(ArtifactDetectorConfig())
-    return Collector(envs, model, detector, rollout, seed=0), envs
+    return Collector(parts, model, detector, rollout, seed=0), parts, model
+
+
+def side_by_side(parts: list[list[np.ndarray]]) -> np.ndarray:
+    """(T, n, ...) of every part to (T, N, ...)."""
+    return np.concatenate([np.stack(part) for part in parts], axis=1)
 
 
 def test_gathered_stacks_equal_the_environments_own():
     # Episodes of 3, 5, 2 and 100 steps end within, across and beyond two rollouts.
-    collector, envs = make_collector([3, 5, 2, 100])
-    for part in range(3):
+    collector, parts, _ = make_collector([3, 5], [2, 100])
+    for k in range(3):
         collector.collect()
         indices = torch.arange(STEPS * 4)
         found = collector.rollout.observations(indices).numpy().reshape(STEPS, 4, *OBS_SHAPE)
-        expected = np.stack(envs.observations[part * STEPS : (part + 1) * STEPS])
-        np.testing.assert_array_equal(found, expected)
+        observed = side_by_side([part.observations for part in parts])
+        np.testing.assert_array_equal(found, observed[k * STEPS : (k + 1) * STEPS])
 
 
 def test_actions_rewards_and_ends_are_stored_as_they_were():
-    collector, envs = make_collector([3, 5, 2, 100])
+    collector, parts, _ = make_collector([3, 5], [2, 100])
     collector.collect()
     rollout = collector.rollout
     actions, rewards, terminated, truncated = (
-        np.stack([result[k] for result in envs.results]) for k in range(4)
+        side_by_side([[result[k] for result in part.results] for part in parts]) for k in range(4)
     )
     np.testing.assert_array_equal(rollout.actions.numpy(), actions)
     np.testing.assert_array_equal(rollout.rewards.numpy(), rewards)
@@ -69,20 +76,55 @@ def test_actions_rewards_and_ends_are_stored_as_they_were():
 
 
 def test_next_values_are_those_of_the_real_next_observation():
-    collector, envs = make_collector([3, 5, 2, 100])
+    collector, parts, model = make_collector([3, 5], [2, 100])
     collector.collect()
-    rollout, model = collector.rollout, collector.model
-    for t, (_, _, _, truncated, infos) in enumerate(envs.results):
-        following = envs.observations[t + 1].copy()
-        if truncated.any():
-            following[truncated] = infos["final_obs"][truncated]
-        with torch.no_grad():
-            expected = model(torch.from_numpy(following)).value
-        torch.testing.assert_close(rollout.next_values[t], expected, atol=1e-5, rtol=1e-4)
+    rollout = collector.rollout
+    for first, envs in zip((0, 2), parts, strict=True):
+        for t, (_, _, _, truncated, infos) in enumerate(envs.results):
+            following = envs.observations[t + 1].copy()
+            if truncated.any():
+                following[truncated] = infos["final_obs"][truncated]
+            with torch.no_grad():
+                expected = model(torch.from_numpy(following)).value
+            found = rollout.next_values[t, first : first + 2]
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
+    def actions(seed: int) -> torch.Tensor:
+        collector, _, model = make_collector([3, 5], [2, 100])
+        rollout = collector.rollout
+        collector = Collector(
+            [CountingEnv([3, 5]), CountingEnv([2, 100])],
+            model,
+            ArtifactDetector(ArtifactDetectorConfig()),
+            rollout,
+            seed,
+        )
+        torch.rand(seed)
+        collector.collect()
+        return rollout.actions
+
+    first = actions(1)
+    assert torch.equal(first, actions(1))
+    assert not torch.equal(first, actions(2))
+    # The parts draw different numbers, although their policies see the same.
+    assert not torch.equal(first[:, :2], first[:, 2:])
+
+
+def test_what_one_part_raises_is_raised():
+    collector, parts, _ = make_collector([3, 5], [2, 100])
+
+    def broken(_actions: np.ndarray) -> None:
+        raise OSError("the emulator is gone")
+
+    parts[1].step = broken  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="the emulator is gone"):
+        collector.collect()
 
 
 def test_finished_episodes_are_reported_once_with_their_raw_score():
-    collector, envs = make_collector([3, 5, 2, 100])
+    collector, (envs,), _ = make_collector([3, 5, 2, 100])
     episodes = collector.collect() + collector.collect()
     # 16 steps: 5 games of 3 steps, 3 of 5, 8 of 2, none of 100.
     assert sorted(episode.length for episode in episodes) == [2] * 8 + [3] * 5 + [5] * 3
@@ -93,8 +135,13 @@ def test_finished_episodes_are_reported_once_with_their_raw_score():
 
 def test_the_region_travels_beside_its_frame():
     # A detector that marks everything in frames of level 12 shows up in just those frames.
-    collector, _ = make_collector([3, 5])
-    collector.detector = lambda frames: (frames == 12).astype(np.uint8)  # type: ignore[assignment]
+    _, parts, model = make_collector([3, 5])
+    rollout = Rollout(STEPS, 2, OBS_SHAPE, torch.device("cpu"))
+
+    def marked(frames: np.ndarray) -> np.ndarray:
+        return (frames == 12).astype(np.uint8)
+
+    collector = Collector(parts, model, marked, rollout, seed=0)  # type: ignore[arg-type]
     collector.collect()
     collector.collect()
     indices = torch.arange(STEPS * 2)

@@ -13,7 +13,7 @@ from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
 
 def make_model() -> ActorCritic:
     torch.manual_seed(0)
-    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4, 4)))
+    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
 
 
@@ -43,31 +43,32 @@ def test_random_play_is_zero_and_a_human_is_one():
 
 def test_short_games_are_not_favoured():
     # Environments with games of 2, 3 and 50 steps; the first six to end would all be short ones.
-    episodes = play_games(CountingEnv([2, 3, 50]), make_model(), games=6, seed=0)
+    episodes = play_games([CountingEnv([2, 3]), CountingEnv([50])], make_model(), games=6, seed=0)
     assert [episode.length for episode in episodes] == [2, 2, 3, 3, 50, 50]
-    episodes = play_games(CountingEnv([2, 3, 50]), make_model(), games=4, seed=0)
+    episodes = play_games([CountingEnv([2, 3]), CountingEnv([50])], make_model(), games=4, seed=0)
     assert [episode.length for episode in episodes] == [2, 2, 3, 50]
 
 
 def test_the_same_seed_gives_the_same_games_whatever_was_drawn_before():
-    first = play_games(CountingEnv([20, 30]), make_model(), games=2, seed=5)
+    first = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
     torch.rand(7)
-    again = play_games(CountingEnv([20, 30]), make_model(), games=2, seed=5)
+    again = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
     assert first == again
-    assert first != play_games(CountingEnv([20, 30]), make_model(), games=2, seed=6)
+    assert first != play_games([CountingEnv([20, 30])], make_model(), games=2, seed=6)
 
 
 def test_the_policy_is_sampled():
     # An untrained policy is almost uniform over the rewards 0, 1 and 2; its mode would be constant.
-    (episode,) = play_games(CountingEnv([200]), make_model(), games=1, seed=0)
+    (episode,) = play_games([CountingEnv([200])], make_model(), games=1, seed=0)
     assert 150 < episode.score < 250
 
 
 def test_a_report_has_the_documented_keys():
     counters = {"steps": 12, "seconds": 3.0}
-    result = report([Episode(100.0, 5), Episode(300.0, 7)], seed=9, counters=counters)
+    result = report([Episode(100.0, 5), Episode(300.0, 7)], seed=9, seconds=1.5, counters=counters)
     assert result.keys() >= {
         "episodes", "seed", "scores", "mean", "median", "iqm", "ci95", "human_normalized", "steps",
     }  # fmt: skip
     assert (result["episodes"], result["seed"], result["steps"]) == (2, 9, 12)
+    assert result["seconds"] == 1.5
     assert (result["scores"], result["lengths"]) == ([100.0, 300.0], [5, 7])

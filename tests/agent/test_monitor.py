@@ -40,7 +40,7 @@ def shown_knives(image: np.ndarray) -> list[bool]:
 
 def test_scalars_and_images_are_really_in_the_file(tmp_path: Path):
     model = ActorCritic(
-        OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4, 4)))
+        OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     )
     monitor = Monitor(tmp_path, steps=0)
     monitor.scalars({"loss/policy": 0.5, "episode/return": 100.0}, steps=16)
@@ -55,7 +55,7 @@ def test_scalars_and_images_are_really_in_the_file(tmp_path: Path):
 
 def test_a_frame_with_an_artifact_is_always_shown_once_one_was_seen(tmp_path: Path):
     model = ActorCritic(
-        OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4, 4)))
+        OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     )
     monitor, config = Monitor(tmp_path, steps=0), ArtifactWeightsConfig()
     none, one = make_rollout(None), make_rollout(4)

@@ -16,9 +16,7 @@ STEPS, ENVS = 8, 6
 
 def make_model(**settings) -> ActorCritic:
     torch.manual_seed(0)
-    config = ActorCriticConfig(
-        encoder=EncoderConfig(channels=(4, 8, 8)), bfloat16=False, **settings
-    )
+    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 8)), bfloat16=False, **settings)
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders import Decoder, Encoder, EncoderConfig, Normalizer
+from encoders import Decoder, Encoder, EncoderConfig, Normalizer, channels_last
 
 OBS_SHAPE = (4, 64, 144)
 
@@ -21,7 +21,7 @@ def test_the_latent_is_64_tanh_units_and_the_decoder_returns_to_the_observation(
 
 def test_the_autoencoder_can_learn_one_picture():
     torch.manual_seed(0)
-    config = EncoderConfig(channels=(8, 16, 16))
+    config = EncoderConfig(channels=(8, 16))
     encoder, decoder = Encoder((4, 16, 24), config), Decoder((4, 16, 24), config)
     obs = torch.randn(1, 4, 16, 24)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 3e-3)
@@ -94,3 +94,16 @@ def test_normalisation_is_saved_with_the_model():
     fresh.load_state_dict(trained.state_dict())
     probe = torch.randint(0, 256, (2, 8, 8), dtype=torch.uint8)
     torch.testing.assert_close(fresh(probe), trained(probe))
+
+
+def test_channels_last_moves_bytes_but_changes_no_number():
+    torch.manual_seed(0)
+    obs = torch.randint(0, 256, (3, *OBS_SHAPE), dtype=torch.uint8)
+    interleaved = channels_last(obs)
+    assert interleaved.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(interleaved, obs)
+    normalizer = Normalizer(*OBS_SHAPE[1:])
+    normalizer.update(obs[:, 0])
+    normalized = normalizer(interleaved)
+    assert normalized.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(normalized, normalizer(obs))

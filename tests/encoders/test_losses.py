@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from encoders import ArtifactWeightsConfig, artifact_weights, pixel_weights, weighted_mse
+from encoders import (
+    ArtifactWeightsConfig,
+    artifact_weights,
+    outer_product_loss,
+    pixel_weights,
+    weighted_mse,
+)
 
 TEN_TIMES = ArtifactWeightsConfig(artifact=10.0)
 
@@ -70,6 +76,32 @@ def test_the_scale_does_not_depend_on_the_number_of_artifacts():
     for regions in (regions_with_one_artifact(), torch.zeros(1, 2, 4, 5), one):
         weights = artifact_weights(regions, TEN_TIMES)
         assert weighted_mse(one, torch.zeros_like(one), weights).item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("artifacts", [0, 1, 3])
+@pytest.mark.parametrize("config", [TEN_TIMES, ArtifactWeightsConfig(artifact=1000.0, cap=2.0)])
+def test_the_loss_of_outer_products_is_that_of_the_images_they_make(
+    artifacts: int, config: ArtifactWeightsConfig
+):
+    torch.manual_seed(0)
+    columns = torch.randn(6, 4, 8, requires_grad=True)  # 3 observations of 2 frames, rank 4
+    rows = torch.randn(6, 4, 12, requires_grad=True)
+    target = 2 * torch.randn(3, 2, 8, 12)
+    regions = torch.zeros(3, 2, 8, 12, dtype=torch.uint8)
+    for n in range(artifacts):
+        regions[n, n % 2, 1:3, 4 : 7 + n] = 1
+    images = (columns.mT @ rows).view(3, 2, 8, 12)
+    dense = weighted_mse(images, target, artifact_weights(regions, config))
+    loss = outer_product_loss(columns, rows, target, regions, config)
+    torch.testing.assert_close(loss.weighted, dense)
+    torch.testing.assert_close(loss.unweighted, (images - target).square().mean())
+    for found, expected in zip(
+        torch.autograd.grad(loss.weighted, [columns, rows]),
+        torch.autograd.grad(dense, [columns, rows]),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected)
+    assert not loss.unweighted.requires_grad
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""Where a training's time goes: runs ``train.py`` itself with a stopwatch on its parts.
+
+Example:
+    python -m benchmarks.breakdown breakdown.json --run-dir runs/breakdown --total-steps 60000
+"""
+
+import json
+import runpy
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ale_py.vector_env import AtariVectorEnv
+
+import agent.collector
+import agent.fidelity
+import agent.ppo
+from agent.monitor import Monitor
+from agent.progress import ProgressLine
+from encoders import ArtifactDetector
+from envs.kung_fu_master import PlayArea
+
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "collect": [(agent.collector.Collector, "collect")],
+    "play": [(agent.collector.Part, "collect")],  # within "collect", in several threads
+    "environment": [(PlayArea, "step")],  # within "play"
+    "emulator": [(AtariVectorEnv, "step")],  # within "environment"
+    "detector": [(ArtifactDetector, "__call__")],  # within "play", and within "fidelity"
+    "update": [(agent.ppo.PPO, "update")],
+    "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"
+    "fidelity": [(agent.fidelity, "artifact_fidelity")],
+    "logging": [
+        (Monitor, "scalars"),
+        (Monitor, "remember"),
+        (Monitor, "reconstructions"),
+        (ProgressLine, "update"),
+    ],
+}
+"""Functions that are timed. Nothing of them is changed."""
+
+
+class Stopwatch:
+    """Adds up the wall time of functions by name, in the main and in other threads apart."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.main: dict[str, float] = defaultdict(float)
+        self.others: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    def on(self, owner: Any, attribute: str, name: str) -> None:
+        """Time every call of ``owner.attribute`` under ``name``."""
+        timed: Callable[..., Any] = getattr(owner, attribute)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return timed(*args, **kwargs)
+            finally:
+                seconds = time.perf_counter() - started
+                is_main = threading.current_thread() is threading.main_thread()
+                with self._lock:
+                    (self.main if is_main else self.others)[name] += seconds
+
+        setattr(owner, attribute, call)
+
+
+def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]:
+    """Each part's share of the time, of all together 1.
+
+    Args:
+        main: Seconds by name of ``PARTS`` in the main thread, which waits while others collect.
+        others: Seconds by name in the threads that collect, summed over them.
+
+    Returns:
+        Shares by name.
+    """
+    seconds = {name: main["collect"] * others[name] / others["play"] for name in others}
+    seconds = {
+        "emulator": seconds["emulator"],
+        "projection": seconds["environment"] - seconds["emulator"],
+        "detector": seconds["detector"],
+        "acting": seconds["play"] - seconds["environment"] - seconds["detector"],
+        "advantages": main["advantages"],
+        "learning": main["update"] - main["advantages"],
+        "fidelity": main["fidelity"],
+        "logging": main["logging"],
+    }
+    total = sum(seconds.values())
+    return {name: part / total for name, part in seconds.items()}
+
+
+def main() -> None:
+    """Run ``train.py`` with all arguments after the first, which is the file for the shares."""
+    path, sys.argv = Path(sys.argv[1]), ["train.py", *sys.argv[2:]]
+    stopwatch = Stopwatch()
+    for name, functions in PARTS.items():
+        for owner, attribute in functions:
+            stopwatch.on(owner, attribute, name)
+    try:
+        runpy.run_path("train.py", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+    path.write_text(json.dumps(shares(stopwatch.main, stopwatch.others), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

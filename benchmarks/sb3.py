@@ -1,0 +1,120 @@
+"""The yardstick: Stable-Baselines3's A2C and PPO with their Atari defaults, until interrupted.
+
+Settings: RL Baselines3 Zoo, ``hyperparams/a2c.yml`` and ``ppo.yml``, section ``atari``; step size
+and clipping of PPO stay at their first values, for the Zoo lets them fall over ten million steps,
+of which minutes are hardly a part. The game follows the same protocol as ours: four emulator frames
+a step and sticky actions that are decided anew in each of them (``ALE/KungFuMaster-v5``).
+"""
+
+import json
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import ale_py
+import gymnasium
+import numpy as np
+import tyro
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_atari_env
+from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
+from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
+
+from agent.counters import RECENT_GAMES
+
+Algorithm = Literal["a2c", "ppo"]
+
+
+@dataclass(frozen=True)
+class StableBaselinesConfig:
+    """Train Stable-Baselines3 on Kung-Fu Master until Ctrl-C."""
+
+    json: Path
+    """File for the list of points: time (seconds since 1970), agent steps, score."""
+    algorithm: Algorithm = "a2c"
+    """Which learner."""
+    seed: int = 1
+    """Seed of everything random."""
+
+
+class Point(NamedTuple):
+    """How far a training was at some time."""
+
+    time: float
+    """Seconds since 1970."""
+    steps: int
+    """Agent steps."""
+    score: float | None
+    """Mean raw score of the last games; none before the first has ended."""
+
+
+class Recorder(BaseCallback):
+    """Notes a point after every rollout. Monitor wraps the bare game: its scores are raw."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        super().__init__()
+        self.points: list[Point] = []
+        self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
+
+    def _on_step(self) -> bool:
+        infos: list[dict[str, Any]] = self.locals["infos"]
+        self._recent += [info["episode"]["r"] for info in infos if "episode" in info]
+        return True
+
+    def _on_rollout_end(self) -> None:
+        score = float(np.mean(self._recent)) if self._recent else None
+        self.points.append(Point(time.time(), self.num_timesteps, score))
+
+
+def main() -> None:
+    """Train until interrupted, then write the points."""
+    config = tyro.cli(StableBaselinesConfig)
+    recorder = Recorder()
+    try:
+        build(config.algorithm, config.seed).learn(10_000_000, recorder)
+    except KeyboardInterrupt:
+        config.json.write_text(json.dumps(recorder.points) + "\n")
+
+
+def build(algorithm: Algorithm, seed: int) -> A2C | PPO:
+    """The learner with its environments."""
+    if algorithm == "a2c":
+        options = {"optimizer_class": RMSpropTFLike, "optimizer_kwargs": {"eps": 1e-5}}
+        return A2C(
+            "CnnPolicy",
+            games(16, seed),
+            ent_coef=0.01,
+            vf_coef=0.25,
+            policy_kwargs=options,
+            seed=seed,
+        )
+    return PPO(
+        "CnnPolicy",
+        games(8, seed),
+        n_steps=128,
+        n_epochs=4,
+        batch_size=256,
+        learning_rate=2.5e-4,
+        clip_range=0.1,
+        vf_coef=0.5,
+        ent_coef=0.01,
+        seed=seed,
+    )
+
+
+def games(count: int, seed: int) -> VecEnv:
+    """The game behind Stable-Baselines3's Atari preprocessing, four frames stacked."""
+    gymnasium.register_envs(ale_py)
+    # The wrapper skips the frames, so that the emulator must not.
+    protocol = {"frameskip": 1, "repeat_action_probability": 0.25}
+    return VecFrameStack(
+        make_atari_env("ALE/KungFuMaster-v5", count, seed, env_kwargs=protocol), n_stack=4
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""How fast: our training and evaluation beside the emulator's ceiling and Stable-Baselines3.
+
+Every round measures each of them once, one after the other, so that a machine that drifts slows all
+of them; trainings are processes of their own, started as a user starts them.
+
+Example:
+    python -m benchmarks.throughput --json benchmarks/results/throughput.json
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.command import check_output, provenance, run
+from benchmarks.trainings import Training, run_for, train_ours, train_sb3
+from envs import NUM_ACTIONS, EnvConfig
+from envs.kung_fu_master import make_emulators
+
+GROWTH = (8, 16, 32, 64, 128)
+"""Numbers of environments of the growth curve."""
+
+
+@dataclass(frozen=True)
+class ThroughputConfig:
+    """Measure agent steps per second, side by side."""
+
+    json: Path
+    """File for the result."""
+    rounds: int = 5
+    """How often each contender is measured."""
+    seconds: float = 40.0
+    """Length of every training in a round, start-up included."""
+    num_envs: int = 32
+    """Games played at the same time by the emulator alone."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        for name in ("rounds", "num_envs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 20 <= self.seconds < float("inf"):
+            raise ValueError(f"seconds must be at least 20, got {self.seconds}")
+
+
+def main() -> None:
+    """Measure, print the table and write the JSON."""
+    config = tyro.cli(ThroughputConfig)
+    check_output(config.json)
+    result: dict[str, Any] = {**provenance("throughput"), "rounds": []}
+    for _ in range(config.rounds):
+        result["rounds"].append(measure(config))
+    result |= summary(result["rounds"])
+    result["breakdown"] = breakdown(config.seconds)
+    result["growth"] = growth(config.seconds)
+    show(result)
+    config.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def measure(config: ThroughputConfig) -> dict[str, float]:
+    """One round: figures by name."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        ours = train_ours(path / "ppo", [], config.seconds)
+        a2c = train_ours(path / "a2c", ["--algorithm", "a2c"], config.seconds)
+        sb3_a2c = train_sb3("a2c", 1, path / "sb3", config.seconds)
+        sb3_ppo = train_sb3("ppo", 1, path / "sb3", config.seconds)
+        return {
+            "ceiling": ceiling(config.num_envs),
+            "train": ours.steps_per_second,
+            "train_a2c": a2c.steps_per_second,
+            "evaluate": evaluation(path / "ppo", path / "evaluation.json"),
+            "sb3_a2c": sb3_a2c.steps_per_second,
+            "sb3_ppo": sb3_ppo.steps_per_second,
+            "first_update_seconds": ours.points[0].seconds,
+            "peak_rss_mib": ours.peak_rss_mib,
+        }
+
+
+def ceiling(num_envs: int, steps: int = 400) -> float:
+    """Agent steps per second of the emulator alone: random actions, native RGB."""
+    envs = make_emulators(EnvConfig(), num_envs)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(NUM_ACTIONS, size=(steps, num_envs))
+    envs.reset(seed=0)
+    started = time.perf_counter()
+    for step in range(steps):
+        envs.step(actions[step])
+    seconds = time.perf_counter() - started
+    envs.close()
+    return steps * num_envs / seconds
+
+
+def evaluation(run_dir: Path, file: Path) -> float:
+    """Agent steps per second of the games that ``evaluate.py`` counts, 30 of them."""
+    run_for(["evaluate.py", "--checkpoint", str(run_dir), "--json", str(file)], float("inf"))
+    result = json.loads(file.read_text())
+    return sum(result["lengths"]) / result["seconds"]
+
+
+def summary(rounds: list[dict[str, float]]) -> dict[str, Any]:
+    """Median of every figure, its lowest and highest, and the ratios within a round."""
+    ratios = {
+        "ratio_to_sb3_a2c": ("train", "sb3_a2c"),
+        "ratio_to_sb3_ppo": ("train", "sb3_ppo"),
+        "ratio_to_ceiling": ("train", "ceiling"),
+        "evaluate_to_ceiling": ("evaluate", "ceiling"),
+    }
+    figures = {name: [round_[name] for round_ in rounds] for name in rounds[0]}
+    figures |= {
+        name: [round_[one] / round_[other] for round_ in rounds]
+        for name, (one, other) in ratios.items()
+    }
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    return medians | {"spread": {name: [min(v), max(v)] for name, v in figures.items()}}
+
+
+def growth(seconds: float) -> dict[str, Any]:
+    """Training with few and many environments: speed, memory, and MiB for each environment."""
+    with tempfile.TemporaryDirectory() as directory:
+        runs: dict[int, Training] = {
+            count: train_ours(Path(directory) / str(count), ["--num-envs", str(count)], seconds)
+            for count in GROWTH
+        }
+    memory = [training.peak_rss_mib for training in runs.values()]
+    return {
+        "num_envs": list(GROWTH),
+        "steps_per_second": [training.steps_per_second for training in runs.values()],
+        "peak_rss_mib": memory,
+        "mib_per_env": float(np.polyfit(GROWTH, memory, 1)[0]),
+    }
+
+
+def breakdown(seconds: float) -> dict[str, float]:
+    """Shares of a training step's time by part."""
+    with tempfile.TemporaryDirectory() as directory:
+        file, run_dir = Path(directory) / "shares.json", Path(directory) / "run"
+        flags = ["--run-dir", str(run_dir), "--evaluation-games", "0"]
+        run_for(["-m", "benchmarks.breakdown", str(file), *flags], seconds)
+        return json.loads(file.read_text())
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the tables."""
+    console = Console()
+    spread = result["spread"]
+    table = Table("figure", "median", "lowest", "highest")
+    for name in spread:
+        form = ",.0f" if result[name] >= 20 else ".2f"
+        table.add_row(name, *(format(value, form) for value in (result[name], *spread[name])))
+    console.print(table)
+    table = Table("part of a training step", "share")
+    for name, share in result["breakdown"].items():
+        table.add_row(name, f"{share:.1%}")
+    console.print(table)
+    table = Table("environments", "steps/s", "peak MiB")
+    columns = ("num_envs", "steps_per_second", "peak_rss_mib")
+    for row in zip(*(result["growth"][column] for column in columns), strict=True):
+        table.add_row(*(f"{value:,.0f}" for value in row))
+    console.print(table, f"{result['growth']['mib_per_env']:.1f} MiB for each environment")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,147 @@
+"""Score against time: ours and Stable-Baselines3's A2C and PPO, as long on the same machine.
+
+One after the other, each with its defaults and from the start of its process, so that start-up
+counts. The score at a minute is the mean raw score of the last 50 games that had ended by then.
+With several seeds the contenders take turns.
+
+Example:
+    python -m benchmarks.time_to_score --minutes 10 --json benchmarks/results/time_to_score.json
+"""
+
+import json
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from matplotlib import pyplot
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.command import check_output, provenance, run
+from benchmarks.trainings import Point, train_ours, train_sb3
+
+Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
+NAMES: dict[Contender, str] = {
+    "knifesight": "Knifesight",
+    "sb3_a2c": "Stable-Baselines3 A2C",
+    "sb3_ppo": "Stable-Baselines3 PPO",
+}
+
+
+@dataclass(frozen=True)
+class TimeToScoreConfig:
+    """Train every contender for the same time and compare their scores."""
+
+    json: Path
+    """File for the result; the plot goes beside it, ending in .png. Seeds that it already holds
+    for as many minutes are kept, so that a study can be made in several sittings."""
+    minutes: int = 10
+    """Wall time of each training."""
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """Seeds of each contender."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if self.minutes < 1:
+            raise ValueError(f"minutes must be at least 1, got {self.minutes}")
+        if not self.seeds or min(self.seeds) < 0:
+            raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
+
+
+def main() -> None:
+    """Train what has not been trained, print the table, write JSON and plot."""
+    config = tyro.cli(TimeToScoreConfig)
+    runs: list[dict[str, Any]] = []
+    if config.json.exists():
+        kept = json.loads(config.json.read_text())["runs"]
+        runs = [entry for entry in kept if len(entry["score"]) == config.minutes]
+    check_output(config.json)
+    for seed in config.seeds:
+        for contender in NAMES:
+            if not any((entry["name"], entry["seed"]) == (contender, seed) for entry in runs):
+                runs.append(train(contender, seed, config.minutes))
+                write(runs, config)
+    show(write(runs, config))
+
+
+def train(contender: Contender, seed: int, minutes: int) -> dict[str, Any]:
+    """Train one contender; returns its score and steps at the end of every minute."""
+    made_by = provenance("time_to_score")
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        if contender == "knifesight":
+            training = train_ours(path / "run", ["--seed", str(seed)], 60 * minutes)
+        else:
+            algorithm = "a2c" if contender == "sb3_a2c" else "ppo"
+            training = train_sb3(algorithm, seed, path / "points.json", 60 * minutes)
+    last = [last_before(60 * (minute + 1), training.points) for minute in range(minutes)]
+    return {
+        **made_by,
+        "name": contender,
+        "seed": seed,
+        "score": [point.score for point in last],
+        "steps": [point.steps for point in last],
+    }
+
+
+def last_before(seconds: float, points: list[Point]) -> Point:
+    """Where a training was so long after its start; its end, if it ended before."""
+    past = [point for point in points if point.seconds <= seconds]
+    return past[-1] if past else Point(0.0, 0, None)
+
+
+def write(runs: list[dict[str, Any]], config: TimeToScoreConfig) -> dict[str, Any]:
+    """Write JSON and plot; returns what the JSON holds."""
+    final = {
+        name: statistics.mean(
+            [entry["score"][-1] or 0.0 for entry in runs if entry["name"] == name] or [0.0]
+        )
+        for name in NAMES
+    }
+    best = max(final["sb3_a2c"], final["sb3_ppo"])
+    result: dict[str, Any] = {
+        "minutes": config.minutes,
+        "final": final,
+        "ratio_to_better_sb3": final["knifesight"] / best if best else None,
+        "runs": runs,
+    }
+    config.json.write_text(json.dumps(result, indent=1) + "\n")
+    draw(runs, config.json.with_suffix(".png"))
+    return result
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> None:
+    """Every run as a thin line and the mean over seeds as a thick one."""
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for index, (name, label) in enumerate(NAMES.items()):
+        scores = [[s or 0.0 for s in entry["score"]] for entry in runs if entry["name"] == name]
+        if not scores:
+            continue
+        minutes = range(1, len(scores[0]) + 1)
+        for line in scores:
+            axes.plot(minutes, line, color=f"C{index}", linewidth=0.7, alpha=0.6)
+        mean = [statistics.mean(at) for at in zip(*scores, strict=True)]
+        axes.plot(minutes, mean, color=f"C{index}", linewidth=2, label=label)
+    axes.set(xlabel="minutes since the start", ylabel="mean raw score of the last 50 games")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the final scores."""
+    table = Table("contender", "seed", "score", "steps")
+    for entry in result["runs"]:
+        score = entry["score"][-1]
+        shown = "-" if score is None else f"{score:,.0f}"
+        table.add_row(NAMES[entry["name"]], str(entry["seed"]), shown, f"{entry['steps'][-1]:,}")
+    ratio = result["ratio_to_better_sb3"]
+    Console().print(table, f"ratio to the better of the two: {ratio:.1f}" if ratio else "")
+
+
+if __name__ == "__main__":
+    run(main)

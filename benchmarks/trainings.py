@@ -1,0 +1,103 @@
+"""Trainings as users start them, each in a process of its own, seen from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingTypeStubs]
+    EventAccumulator,
+    ScalarEvent,
+)
+
+from agent.errors import UserError
+from benchmarks.sb3 import Algorithm
+
+
+class Point(NamedTuple):
+    """How far a training was at some time."""
+
+    seconds: float
+    """Since its process was started."""
+    steps: int
+    """Agent steps."""
+    score: float | None
+    """Mean raw score of its last 50 games; none before the first has ended."""
+
+
+class Training(NamedTuple):
+    """What one process did."""
+
+    points: list[Point]
+    """After every update."""
+    peak_rss_mib: float
+    """Its largest resident memory."""
+
+    @property
+    def steps_per_second(self) -> float:
+        """Without start-up and the first fifth of the updates, which warm everything up."""
+        points = self.points[len(self.points) // 5 :]
+        return (points[-1].steps - points[0].steps) / (points[-1].seconds - points[0].seconds)
+
+
+def train_ours(run_dir: Path, flags: Sequence[str], seconds: float) -> Training:
+    """``train.py`` with ``flags`` for so long, or until it ends."""
+    started = time.time()
+    command = ["train.py", "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
+    peak = run_for(command, seconds)
+    scores = {at.step: at.value for at in scalars(run_dir, "episode/return_recent")}
+    points = [
+        Point(at.wall_time - started, at.step, scores.get(at.step))
+        for at in scalars(run_dir, "speed/steps_per_second")
+    ]
+    return Training(points, peak)
+
+
+def scalars(run_dir: Path, tag: str) -> list[ScalarEvent]:
+    """A run's values of a tag, with their ``step`` and ``wall_time``; perhaps none."""
+    events = EventAccumulator(str(run_dir / "tensorboard"), {"scalars": 0}).Reload()
+    try:
+        return cast(list[ScalarEvent], events.Scalars(tag))
+    except KeyError:
+        return []
+
+
+def train_sb3(algorithm: Algorithm, seed: int, file: Path, seconds: float) -> Training:
+    """Stable-Baselines3 for so long; ``file`` is for its points."""
+    started = time.time()
+    flags = ["--algorithm", algorithm, "--seed", str(seed), "--json", str(file)]
+    peak = run_for(["-m", "benchmarks.sb3", *flags], seconds)
+    points = [
+        Point(at - started, steps, score) for at, steps, score in json.loads(file.read_text())
+    ]
+    return Training(points, peak)
+
+
+def run_for(arguments: Sequence[str], seconds: float) -> float:
+    """Run Python for so long, then interrupt it; returns its peak resident memory in MiB.
+
+    Raises:
+        UserError: If it failed; with the end of what it printed.
+    """
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=printed, stderr=subprocess.STDOUT
+        )
+        interruption = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
+        interruption.start()
+        _, status, usage = os.wait4(process.pid, 0)  # alone knows the memory of one child
+        interruption.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            printed.seek(0)
+            raise UserError(
+                f"{' '.join(arguments)} ended with {process.returncode}: {printed.read()[-2000:]}"
+            )
+    return usage.ru_maxrss / 1024
