@@ -8,7 +8,7 @@ from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout
 from encoders import ArtifactDetector
 
-SAMPLES = 64
+SAMPLES = 32
 """Frames with an artifact, and as many without, that are looked at."""
 
 

@@ -28,9 +28,10 @@ class PPOConfig:
 
     num_steps: int = 64
     """Agent steps of each environment in one rollout; a multiple of the four stacked frames."""
-    num_epochs: int = 2
-    """Passes over each rollout."""
-    num_minibatches: int = 8
+    num_epochs: int = 1
+    """Passes over each rollout. Many small minibatches of one pass teach as much as two passes over
+    larger ones, for half of the arithmetic."""
+    num_minibatches: int = 32
     """Parts of a rollout, one optimizer step each."""
     learning_rate: float = 8e-4
     """Adam's step size at the start, for all but the decoder."""

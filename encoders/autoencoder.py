@@ -40,6 +40,7 @@ class Normalizer(nn.Module):
 
     mean: Tensor
     variance: Tensor
+    std: Tensor
     count: Tensor
 
     STD_FLOOR = 8.0
@@ -50,18 +51,15 @@ class Normalizer(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.full((height, width), 128.0))
         self.register_buffer("variance", torch.zeros(height, width))
+        # The floored standard deviation in grey levels, a scalar.
+        self.register_buffer("std", torch.tensor(self.STD_FLOOR))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-
-    @property
-    def std(self) -> Tensor:
-        """The floored standard deviation in grey levels, a scalar."""
-        return self.variance.mean().sqrt().clamp(min=self.STD_FLOOR)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Grey levels (B, ..., H, W) of any type to normalised units, float32, strides kept."""
         # In the layout of the frames, the mean image is subtracted several times as fast.
         mean = torch.empty_like(frames[:1], dtype=torch.float32).copy_(self.mean)
-        return torch.sub(frames, mean).mul_(1 / self.std)
+        return frames.to(torch.float32, copy=True).sub_(mean).mul_(1 / self.std)
 
     def denormalize(self, frames: Tensor) -> Tensor:
         """Normalised units (..., H, W) to grey levels uint8, rounded and cut to 0..255."""
@@ -84,6 +82,7 @@ class Normalizer(nn.Module):
             + share * batch.var(dim=0, correction=0)
             + share * (1 - share) * delta.square()
         )
+        self.std.copy_(self.variance.mean().sqrt().clamp(min=self.STD_FLOOR))
         self.mean += share * delta
         self.count.copy_(total)
 

@@ -1,7 +1,7 @@
 """Reconstruction loss in which a few pixels can count: pure functions of tensors."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -95,17 +95,15 @@ def outer_product_loss(
 ) -> ReconstructionLoss:
     """``weighted_mse`` under ``artifact_weights`` of images that are sums of outer products.
 
-    Outside of artifact regions all pixels of a frame weigh the same, and the squared error of
-    a frame X and its reconstruction U V (U is H x rank, V is rank x W) needs no image:
-
-        |U V - X|^2 = |X|^2 - 2 sum(U * (X V^T)) + sum((U^T U) * (V V^T))
-
-    Only frames that hold an artifact are drawn, to weigh its region. The result is that of the
-    dense functions but for rounding, at a fraction of the memory traffic that dominates them.
+    The result is that of the dense functions but for rounding, at half of the time: what they cost
+    is memory traffic. Outside of artifact regions all pixels of a frame weigh the same, so there is
+    no map of weights, and the images are made once, become their own error, and are gone when the
+    gradient of the profiles is known.
 
     Args:
-        columns: (B * C, rank, H), the transposes of U.
-        rows: (B * C, rank, W), V.
+        columns: (B * C, rank, H) profiles; an image is the sum of the outer products of its
+            columns and rows.
+        rows: (B * C, rank, W) profiles.
         target: (B, C, H, W) float32.
         regions: (B, C, H, W) uint8, non-zero in artifact regions.
         config: The factors and the cap.
@@ -118,22 +116,55 @@ def outer_product_loss(
     assert len(columns) == len(rows) == len(target) == len(regions)
     occupied = regions.flatten(1).any(dim=1).nonzero().flatten()
     inside = regions[occupied] != 0
-    pixels = target[0].numel()
-    marked, beside = inside.sum(), len(occupied) * pixels
-    # The three weights and how many pixels have each.
+    # The three weights, of how many pixels each.
+    beside = inside.numel()
+    counts = columns.new_tensor([0.0, beside, regions.numel() - beside])
+    counts[0] = inside.sum()
+    counts[1] -= counts[0]
     weights = columns.new_tensor([config.artifact, 1.0, config.empty])
-    counts = torch.stack([marked, beside - marked, regions.numel() - beside + 0 * marked])
-    weights = torch.minimum(weights, config.cap * (weights * counts).sum() / regions.numel())
-    weights = weights / (weights * counts).sum()
-    flat = target.flatten(1)
-    energy = (flat[:, None] @ flat[:, :, None]).flatten()
-    overlap = (columns * (rows @ target.mT)).sum(dim=(1, 2))
-    drawn = ((columns @ columns.mT) * (rows @ rows.mT)).sum(dim=(1, 2))
-    errors = energy - 2 * overlap + drawn  # (B * C,)
-    base = weights[2].expand(len(errors)).index_fill(0, occupied, 0.0)
-    base = base.index_add(0, occupied, weights[1].expand(len(occupied)))
-    difference = columns[occupied].mT @ rows[occupied] - target[occupied]
-    extra = (weights[0] - weights[1]) * (inside * difference.square()).sum()
+    weights = torch.minimum(weights, config.cap * (weights * counts).sum() / counts.sum())
+    artifact, base, empty = weights / (weights * counts).sum()
+    per_frame = empty.repeat(len(target)).index_fill_(0, occupied, base)
+    factor = torch.where(inside, artifact / base, 1.0)
     return ReconstructionLoss(
-        (base * errors).sum() + extra, errors.detach().sum() / regions.numel()
+        *_OuterProductError.apply(columns, rows, target, per_frame, occupied, factor)
     )
+
+
+class _OuterProductError(torch.autograd.Function):
+    """Squared errors of outer products under a weight per frame and a map for some frames."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        columns: Tensor,
+        rows: Tensor,
+        target: Tensor,
+        weights: Tensor,  # (F,)
+        marked: Tensor,  # (K,) int64, frames
+        factor: Tensor,  # (K, H, W), on the weight of these frames
+    ) -> tuple[Tensor, Tensor]:
+        """Weighted sum, and plain mean, of the squared errors."""
+        error = torch.baddbmm(target, columns.mT, rows, beta=-1)  # (F, H, W)
+        unweighted = _energy(error)
+        weighted = error[marked] * factor
+        energy = unweighted.index_copy(0, marked, (weighted * error[marked]).sum(dim=(1, 2)))
+        # d/de of w * e^2 is 2 * w * e, and e is linear in either profile.
+        error.index_copy_(0, marked, weighted)
+        slope = 2 * weights[:, None, None]
+        ctx.save_for_backward((rows @ error.mT).mul_(slope), (columns @ error).mul_(slope))
+        mean = unweighted.sum() / target.numel()
+        ctx.mark_non_differentiable(mean)
+        return (weights * energy).sum(), mean
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Of columns and rows."""
+        columns, rows = ctx.saved_tensors
+        return gradients[0] * columns, gradients[0] * rows, None, None, None, None
+
+
+def _energy(images: Tensor) -> Tensor:
+    """(F, H, W) to the sum of squares of each, (F,)."""
+    flat = images.flatten(1)
+    return (flat[:, None] @ flat[:, :, None]).flatten()

@@ -140,7 +140,9 @@ def test_every_observation_that_shows_an_artifact_is_reconstructed():
     rollout.regions[5, 2] = 1  # newest at step 2, and in the stacks of the three steps after it
     rollout.frames[:, :, 0, 0] = torch.arange(STEPS + 4, dtype=torch.uint8)[:, None]
     rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
-    ppo = PPO(model, PPOConfig(num_steps=STEPS, num_epochs=1), ArtifactWeightsConfig())
+    ppo = PPO(
+        model, PPOConfig(num_steps=STEPS, num_epochs=1, num_minibatches=3), ArtifactWeightsConfig()
+    )
     zeros = torch.zeros(STEPS, ENVS)
     reconstructed = [
         tuple(pair)
