@@ -28,11 +28,18 @@ class ActorCriticConfig:
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """Size of the shared encoder."""
+    branch_units: int = 128
+    """Hidden units of the actor and of the critic, each with one such layer on the latent."""
     encoder_gradients: Literal["joint", "reconstruction"] = "joint"
     """Which losses train the encoder: all of them, or the reconstruction alone, so that actor and
     critic learn on top of whatever the autoencoder sees."""
     bfloat16: bool = True
     """Run encoder and decoder in bfloat16 where the processor has it in hardware."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if self.branch_units < 1:
+            raise ValueError(f"branch_units must be at least 1, got {self.branch_units}")
 
 
 class ActorCritic(nn.Module):
@@ -47,10 +54,12 @@ class ActorCritic(nn.Module):
         self.normalizer = Normalizer(*obs_shape[1:])
         self.encoder = Encoder(obs_shape, config.encoder)
         self.decoder = Decoder(obs_shape, config.encoder)
-        self.actor = nn.Linear(config.encoder.latent_dim, num_actions)
-        self.critic = nn.Linear(config.encoder.latent_dim, 1)
-        nn.init.orthogonal_(self.actor.weight, 0.01)
-        nn.init.zeros_(self.actor.bias)
+        latent_dim, units = config.encoder.latent_dim, config.branch_units
+        last = nn.Linear(units, num_actions)
+        nn.init.orthogonal_(last.weight, 0.01)
+        nn.init.zeros_(last.bias)
+        self.actor = nn.Sequential(nn.Linear(latent_dim, units), nn.ReLU(), last)
+        self.critic = nn.Sequential(nn.Linear(latent_dim, units), nn.ReLU(), nn.Linear(units, 1))
         # Channels last is twice as fast on a CPU; PyTorch's stubs do not know this overload.
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 

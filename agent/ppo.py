@@ -48,7 +48,7 @@ class PPOConfig:
     gae_lambda: float = 0.9
     """Weight of longer advantage estimates."""
     normalize_advantages: bool = True
-    """Shift and scale each minibatch's advantages to mean 0 and standard deviation 1."""
+    """Shift and scale a rollout's advantages to mean 0 and standard deviation 1."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this global norm."""
     value_coef: float = 0.5
@@ -171,6 +171,9 @@ class PPO:
         )
         returns = advantages + rollout.values
         coefficients = config.coefficients(steps)
+        explained = 1 - advantages.var() / (returns.var() + 1e-8)
+        if config.normalize_advantages:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         history: list[Tensor] = []
         names: list[str] = []
         for batch in self._minibatches(rollout, advantages, returns):
@@ -191,10 +194,9 @@ class PPO:
             # After learning: the rollout was acted with the statistics as they were.
             self.model.normalizer.update(rollout.frames[rollout.stack :].flatten(0, 1))
         means = cast(list[float], torch.stack(history).mean(dim=0).tolist())
-        variance = returns.var()
         return dict(zip(names, means, strict=True)) | {
             "policy/learning_rate": learning_rate,
-            "value/explained_variance": (1 - advantages.var() / (variance + 1e-8)).item(),
+            "value/explained_variance": explained.item(),
             "artifacts/frames": rollout.has_artifact.float().mean().item(),
         }
 
@@ -236,9 +238,6 @@ class PPO:
         """Losses by name, and metrics by tag, of one minibatch."""
         policy, value, latent = self.model(batch.obs)
         log_probs = policy.log_prob(batch.actions)
-        advantages = batch.advantages
-        if self.config.normalize_advantages:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         entropy = policy.entropy().mean()
         count = len(batch.regions)
         reconstruction = outer_product_loss(
@@ -249,7 +248,7 @@ class PPO:
         )
         losses = {
             "policy": clipped_policy_loss(
-                log_probs, batch.old_log_probs, advantages, self.config.clip
+                log_probs, batch.old_log_probs, batch.advantages, self.config.clip
             ),
             "value": value_loss(value, batch.returns),
             "entropy": -entropy,

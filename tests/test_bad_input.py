@@ -27,6 +27,7 @@ BAD_FLAGS = [
     (["--detector.surround", "0"], "surround must be from 1 to 16"),
     (["--env.frameskip", "0"], "frameskip must be at least 1"),
     (["--model.encoder.latent-dim", "0"], "latent_dim must be at least 1"),
+    (["--model.branch-units", "0"], "branch_units must be at least 1"),
     (["--resume"], "holds no checkpoint"),
 ]
 

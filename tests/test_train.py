@@ -92,7 +92,7 @@ def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
     assert second.state["counters"]["updates"] == 4
     assert second.state["counters"]["seconds"] > first.state["counters"]["seconds"]
     steps = [c.tensors["optimizer.0.step"].item() for c in (first, second)]
-    assert steps == [2 * 4, 4 * 4]  # optimizer steps: updates x epochs x minibatches
+    assert steps == [2 * 2, 4 * 2]  # optimizer steps: updates x minibatches
     assert not torch.equal(first.tensors["rng.cpu"], second.tensors["rng.cpu"])
     found = events(tmp_path).Scalars("loss/policy")
     assert [event.step for event in found] == [16, 32, 48, 64]

@@ -127,7 +127,7 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "a.safetensors"
     checkpoints.save(path, checkpoints.capture(*make(latent_dim=32)), STATE)
     model, _ = make(latent_dim=64)
-    message = r"tensor actor\.weight has shape \(3, 32\), the model needs \(3, 64\)"
+    message = r"tensor actor\.0\.weight has shape \(128, 32\), the model needs \(128, 64\)"
     with pytest.raises(CheckpointError, match=message):
         checkpoints.restore_model(checkpoints.load(path), model)
 

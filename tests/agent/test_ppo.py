@@ -208,6 +208,30 @@ def test_one_update_by_arithmetic():
         )
 
 
+def test_advantages_are_normalised_over_the_whole_rollout():
+    # Without discount and critic an advantage is the reward: 1 in a quarter of the steps.
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.values.zero_()
+    rollout.rewards.zero_().flatten()[::4] = 100.0
+    config = PPOConfig(num_steps=STEPS, num_minibatches=4)
+    ppo = PPO(model, config, ArtifactWeightsConfig())
+    seen = []
+
+    def spy(batch):
+        seen.append(batch.advantages)
+        return PPO._losses(ppo, batch)
+
+    ppo._losses = spy  # type: ignore[method-assign]
+    ppo.update(rollout, steps=0, progress=0.0)
+    advantages = torch.cat(seen)
+    assert advantages.mean().item() == pytest.approx(0.0, abs=1e-5)
+    assert advantages.std().item() == pytest.approx(1.0, rel=1e-4)
+    assert sorted({round(value, 4) for value in advantages.tolist()}) == pytest.approx(
+        [-0.5713, 1.7139], abs=1e-3
+    )
+
+
 def test_the_step_size_of_the_schedule_reaches_the_parameters():
     config = PPOConfig(num_steps=STEPS, num_minibatches=1, num_epochs=1, final_learning_rate=0.0)
     for progress, expected in ((1.0, False), (0.5, True)):
@@ -220,7 +244,7 @@ def test_the_step_size_of_the_schedule_reaches_the_parameters():
 
 def test_the_entropy_bonus_makes_a_policy_less_certain():
     model = make_model()
-    torch.nn.init.constant_(model.actor.bias[:1], 2.0)
+    torch.nn.init.constant_(model.actor[-1].bias[:1], 2.0)
     alone = {"reconstruction_coef": 0.0, "value_coef": 0.0, "reward_scale": 1e-9}
     entropies = []
     for _ in range(10):

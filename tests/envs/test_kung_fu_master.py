@@ -5,7 +5,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, Projection, calibrate, make_envs
+from envs import (
+    NUM_ACTIONS,
+    OBSERVATION_SHAPE,
+    EnvConfig,
+    Projection,
+    calibrate,
+    make_envs,
+    make_halves,
+)
 from envs.ground_truth import KNIFE_COLOUR, SKY_COLOUR
 
 gym.register_envs(ale_py)
@@ -86,6 +94,40 @@ def test_sticky_actions_are_on_by_default_and_seeded():
     assert (sticky != trajectory(EnvConfig(), 2)).any()
     exact = EnvConfig(repeat_action_probability=0.0)
     np.testing.assert_array_equal(trajectory(exact, 1), trajectory(exact, 2))
+
+
+def test_halves_play_the_same_games_as_the_whole():
+    whole, halves = make_envs(EnvConfig(), PROJECTION, 5), make_halves(EnvConfig(), PROJECTION, 5)
+    assert [half.num_envs for half in halves] == [3, 2]
+    whole.reset(seed=7)
+    for half, first in zip(halves, (0, 3), strict=True):
+        half.reset(seed=7 + first)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        actions = rng.integers(NUM_ACTIONS, size=5)
+        expected = whole.step(actions)[0]
+        found = [
+            half.step(part)[0]
+            for half, part in zip(halves, (actions[:3], actions[3:]), strict=True)
+        ]
+        np.testing.assert_array_equal(np.concatenate(found), expected)
+    for envs in (whole, *halves):
+        envs.close()
+    (only,) = make_halves(EnvConfig(), PROJECTION, 1)
+    assert only.num_envs == 1
+    only.close()
+
+
+def test_observations_stay_as_they_were_when_the_game_goes_on():
+    envs = make_envs(EnvConfig(), PROJECTION, 2)
+    obs, _ = envs.reset(seed=0)
+    kept = [(obs, obs.copy())]
+    for _ in range(120):
+        obs = envs.step(np.array([3, 5]))[0]
+        kept.append((obs, obs.copy()))
+    assert all((one == other).all() for one, other in kept)
+    assert any((one[0] != kept[0][0]).any() for one in kept)
+    envs.close()
 
 
 def test_calibration_finds_the_knife_in_random_play():

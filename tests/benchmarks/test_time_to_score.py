@@ -1,0 +1,67 @@
+"""Score against time, with trainings made by hand, and the yardstick's protocol."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import sb3, time_to_score
+from benchmarks.time_to_score import TimeToScoreConfig, last_before
+from benchmarks.trainings import Point, Training
+
+POINTS = [Point(20.0, 100, None), Point(55.0, 200, 10.0), Point(61.0, 300, 20.0)]
+
+
+def test_a_minute_has_the_last_point_before_its_end():
+    assert last_before(10, POINTS) == Point(0.0, 0, None)
+    assert last_before(60, POINTS) == POINTS[1]
+    assert last_before(120, POINTS) == POINTS[2]
+
+
+def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkeypatch):
+    trained = []
+
+    def ours(_run_dir: Path, flags: list[str], seconds: float) -> Training:
+        assert seconds == 120
+        trained.append(("knifesight", int(flags[1])))
+        return Training([Point(30.0, 5000, 100.0), Point(100.0, 9000, 600.0)], 1.0)
+
+    def theirs(algorithm: str, seed: int, _file: Path, _seconds: float) -> Training:
+        trained.append((algorithm, seed))
+        return Training([Point(90.0, 800, 100.0 if algorithm == "a2c" else 50.0)], 1.0)
+
+    monkeypatch.setattr(time_to_score, "train_ours", ours)
+    monkeypatch.setattr(time_to_score, "train_sb3", theirs)
+    path = tmp_path / "result.json"
+    for seeds in (["1"], ["1", "2"]):
+        flags = ["--json", str(path), "--minutes", "2", "--seeds", *seeds]
+        monkeypatch.setattr("sys.argv", ["time_to_score", *flags])
+        time_to_score.main()
+    assert trained == [(name, seed) for seed in (1, 2) for name in ("knifesight", "a2c", "ppo")]
+    result = json.loads(path.read_text())
+    assert result["final"] == {"knifesight": 600.0, "sb3_a2c": 100.0, "sb3_ppo": 50.0}
+    assert result["ratio_to_better_sb3"] == pytest.approx(6.0)
+    assert [run["score"] for run in result["runs"][:2]] == [[100.0, 600.0], [None, 100.0]]
+    assert path.with_suffix(".png").stat().st_size > 1000
+
+
+def test_the_yardstick_plays_by_our_protocol_and_its_scores_are_raw():
+    recorder = sb3.Recorder()
+    model = sb3.build("a2c", seed=1)
+    (env, *others) = model.get_env().unwrapped.envs
+    assert len(others) == 15
+    assert env.unwrapped._frameskip == 1  # the wrapper skips three of four
+    assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.25
+    assert env.observation_space.shape == (84, 84, 1)
+    model.learn(160, recorder)
+    assert [point.steps for point in recorder.points] == [80, 160]
+    recorder.locals = {"infos": [{}, {"episode": {"r": 700.0}}]}
+    recorder._on_step()
+    recorder._on_rollout_end()
+    assert recorder.points[-1].score == 700.0
+
+
+@pytest.mark.parametrize(("field", "value"), [("minutes", 0), ("seeds", ())])
+def test_impossible_settings_are_named(tmp_path: Path, field: str, value: object):
+    with pytest.raises(ValueError, match=f"{field} must be"):
+        TimeToScoreConfig(json=tmp_path / "x.json", **{field: value})  # type: ignore[arg-type]
