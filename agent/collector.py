@@ -124,4 +124,7 @@ class Part:
         return self._to_device(frames), self._to_device(self.detector(frames))
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()  # a copy, so that the transfer can be left to itself
+        return tensor.to(self.device, non_blocking=True)

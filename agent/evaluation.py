@@ -19,8 +19,8 @@ RANDOM_SCORE, HUMAN_SCORE = 258.5, 22_736.3
 """Kung-Fu Master, no-op starts: Wang et al. 2016, "Dueling network architectures", table 2."""
 EVALUATION_SEED = 1_000_000
 """Default seed of the games that judge a policy."""
-MAX_PARALLEL = 32
-"""Games played at the same time at most."""
+MAX_PARALLEL = 16
+"""Games played at the same time at most. More of them would wait longer for the last to end."""
 OnStep = Callable[[NDArray[np.uint8], list[int]], None]
 
 
@@ -33,8 +33,8 @@ def play_games(
 ) -> list[Episode]:
     """Play whole games with the sampled policy.
 
-    Every environment plays a number of games fixed beforehand. Taking the first ``games`` that
-    finish instead would favour short ones, which are the bad ones.
+    Every game that is begun is played to its end and counts. Taking the first ``games`` that finish
+    instead would favour short ones, which are the bad ones.
 
     Args:
         envs: Parts of the environments, played side by side; autoreset mode SAME_STEP, episode
@@ -46,21 +46,14 @@ def play_games(
             the number of games that each environment has finished.
 
     Returns:
-        ``games`` episodes, ordered by environment.
+        ``games`` episodes, those of each part in the order in which they began.
     """
     sizes = [part.num_envs for part in envs]
-    quota = [games // sum(sizes) + (n < games % sum(sizes)) for n in range(sum(sizes))]
-    firsts = [sum(sizes[:index]) for index in range(len(sizes))]
+    firsts = [sum(sizes[:index]) for index in range(len(sizes) + 1)]
+    shares = [round(games * first / firsts[-1]) for first in firsts]
     tasks = [
-        partial(
-            _play,
-            part,
-            model,
-            quota[first : first + size],
-            seed + first,
-            None if first else on_step,
-        )
-        for part, first, size in zip(envs, firsts, sizes, strict=True)
+        partial(_play, part, model, due, seed + first, None if first else on_step)
+        for part, due, first in zip(envs, np.diff(shares).tolist(), firsts, strict=False)
     ]
     return [episode for episodes in in_parallel(tasks) for episode in episodes]
 
@@ -69,26 +62,31 @@ def play_games(
 def _play(
     envs: VectorEnv[Any, Any, Any],
     model: ActorCritic,
-    quota: list[int],
+    games: int,
     seed: int,
     on_step: OnStep | None,
 ) -> list[Episode]:
-    """``play_games`` in one part: ``quota`` games in each environment."""
+    """``play_games`` in one part."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    episodes: list[list[Episode]] = [[] for _ in quota]
+    episodes: dict[int, Episode] = {}  # by the order in which they began
+    playing = list(range(envs.num_envs))  # which game each environment is at
+    finished = [0] * envs.num_envs
+    begun = envs.num_envs
     obs, _ = envs.reset(seed=seed)
-    while any(len(played) < due for played, due in zip(episodes, quota, strict=True)):
+    while len(episodes) < games:
         if on_step:
-            on_step(obs, [len(played) for played in episodes])
+            on_step(obs, finished)
         policy = model(torch.from_numpy(obs).to(device)).policy
         actions = sample(policy, generator)
         obs, _, terminated, truncated, infos = envs.step(actions.cpu().numpy())
         for n in np.flatnonzero(terminated | truncated):
-            if len(episodes[n]) < quota[n]:
+            if playing[n] < games:
                 score, length = infos["episode"]["r"][n], infos["episode"]["l"][n]
-                episodes[n].append(Episode(float(score), int(length)))
-    return [episode for played in episodes for episode in played]
+                episodes[playing[n]] = Episode(float(score), int(length))
+                finished[n] += 1
+            playing[n], begun = begun, begun + 1
+    return [episodes[game] for game in range(games)]
 
 
 def summarize(scores: list[float]) -> dict[str, Any]:

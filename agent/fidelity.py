@@ -8,8 +8,9 @@ from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout
 from encoders import ArtifactDetector
 
-SAMPLES = 32
-"""Frames with an artifact, and as many without, that are looked at."""
+SHARE, FEWEST = 64, 16
+"""One frame with an artifact for so many steps of the rollout is looked at, but no fewer than
+``FEWEST`` if there are as many; and as many frames without."""
 
 
 @torch.no_grad()
@@ -40,7 +41,8 @@ def artifact_fidelity(
     ):
         if not len(rows):
             continue
-        spread = torch.linspace(0, len(rows) - 1, min(SAMPLES, len(rows)), device=rows.device)
+        count = min(max(FEWEST, rollout.size // SHARE), len(rows))
+        spread = torch.linspace(0, len(rows) - 1, count, device=rows.device)
         chosen = rows[spread.long()]
         reconstruction = model.reconstruct(rollout.observations(chosen))[:, -1]
         found = torch.from_numpy(exact(reconstruction.cpu().numpy())) != 0

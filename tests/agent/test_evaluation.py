@@ -41,12 +41,19 @@ def test_random_play_is_zero_and_a_human_is_one():
     assert human["ci95"] == [22_736.3, 22_736.3]
 
 
-def test_short_games_are_not_favoured():
-    # Environments with games of 2, 3 and 50 steps; the first six to end would all be short ones.
-    episodes = play_games([CountingEnv([2, 3]), CountingEnv([50])], make_model(), games=6, seed=0)
-    assert [episode.length for episode in episodes] == [2, 2, 3, 3, 50, 50]
-    episodes = play_games([CountingEnv([2, 3]), CountingEnv([50])], make_model(), games=4, seed=0)
-    assert [episode.length for episode in episodes] == [2, 2, 3, 50]
+def test_every_game_that_begins_counts_however_long_it_is():
+    # One environment's games take 2 steps, the other's 50. The first four to end are short.
+    episodes = play_games([CountingEnv([2, 50])], make_model(), games=4, seed=0)
+    assert [episode.length for episode in episodes] == [2, 50, 2, 2]
+    # The second long game begins as the 26th or 27th.
+    episodes = play_games([CountingEnv([2, 50])], make_model(), games=30, seed=0)
+    assert [episode.length for episode in episodes].count(50) == 2
+
+
+def test_parts_share_the_games_by_their_size():
+    parts = [CountingEnv([3, 3]), CountingEnv([5])]
+    episodes = play_games(parts, make_model(), games=7, seed=0)
+    assert [episode.length for episode in episodes] == [3] * 5 + [5] * 2
 
 
 def test_the_same_seed_gives_the_same_games_whatever_was_drawn_before():

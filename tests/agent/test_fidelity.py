@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agent.fidelity import SAMPLES, artifact_fidelity
+from agent.fidelity import FEWEST, artifact_fidelity
 from agent.rollout import Rollout
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 
@@ -92,7 +92,7 @@ def test_only_the_newest_frame_is_judged():
 
 def test_without_such_frames_there_is_no_figure():
     def same(obs: Tensor) -> Tensor:
-        assert len(obs) <= SAMPLES
+        assert len(obs) <= FEWEST
         return obs
 
     assert artifact_fidelity(Drawing(same), DETECTOR, make_rollout(0)).keys() == {
