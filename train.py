@@ -331,9 +331,9 @@ def finish(
         envs = make_halves(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
         started = time.monotonic()
         episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
+        seconds = time.monotonic() - started
         for half in envs:
             half.close()
-        seconds = time.monotonic() - started
         result = report(episodes, EVALUATION_SEED, seconds, cattrs.unstructure(counters))
         (config.run_dir / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
         console.print(score_table(result))

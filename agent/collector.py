@@ -1,6 +1,7 @@
 """Acting: runs the policy in the environments and fills rollouts."""
 
 from collections.abc import Sequence
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,12 +89,14 @@ class Part:
         rollout.begin(*self._newest(self._obs))
 
     @torch.no_grad()
-    def collect(self) -> list[Episode]:
-        """Fill the columns; returns the episodes that ended in them."""
+    def collect(self, stop: Event) -> list[Episode]:
+        """Fill the columns unless ``stop`` is set; returns the episodes that ended in them."""
         rollout = self.rollout
         episodes: list[Episode] = []
         bootstraps: list[tuple[int, Tensor, Tensor]] = []
         for t in range(rollout.num_steps):
+            if stop.is_set():
+                break
             policy, rollout.values[t], _ = self.model(self._to_device(self._obs))
             actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def play_games(
 ) -> list[Episode]:
     """Play whole games with the sampled policy.
 
-    Every game that is begun is played to its end and counts. Taking the first ``games`` that finish
+    The first ``games`` that begin count, however long they take. Taking the first that finish
     instead would favour short ones, which are the bad ones.
 
     Args:
@@ -65,8 +66,9 @@ def _play(
     games: int,
     seed: int,
     on_step: OnStep | None,
+    stop: Event,
 ) -> list[Episode]:
-    """``play_games`` in one part."""
+    """``play_games`` in one part, unless ``stop`` is set."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     episodes: dict[int, Episode] = {}  # by the order in which they began
@@ -74,7 +76,7 @@ def _play(
     finished = [0] * envs.num_envs
     begun = envs.num_envs
     obs, _ = envs.reset(seed=seed)
-    while len(episodes) < games:
+    while len(episodes) < games and not stop.is_set():
         if on_step:
             on_step(obs, finished)
         policy = model(torch.from_numpy(obs).to(device)).policy
@@ -86,7 +88,7 @@ def _play(
                 episodes[playing[n]] = Episode(float(score), int(length))
                 finished[n] += 1
             playing[n], begun = begun, begun + 1
-    return [episodes[game] for game in range(games)]
+    return [episodes[game] for game in sorted(episodes)]
 
 
 def summarize(scores: list[float]) -> dict[str, Any]:

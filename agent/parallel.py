@@ -1,7 +1,8 @@
-"""Tasks side by side, each in a thread of its own in which PyTorch uses no other."""
+"""Tasks side by side, each in a thread of its own, with PyTorch's threads shared out among them."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -9,19 +10,30 @@ import torch
 Result = TypeVar("Result")
 
 
-def in_parallel(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+def in_parallel(tasks: Sequence[Callable[[Event], Result]]) -> list[Result]:
     """Run every task in a thread of its own; returns their results in order.
 
-    PyTorch's own pool stays out of it: its idle threads spin where other tasks want to run.
+    PyTorch's threads are shared out among the tasks: its idle ones spin where others want to run.
+
+    Args:
+        tasks: At least one. Each is called with an event: once it is set, because another task
+            failed or the user interrupted, no result is wanted any more.
 
     Raises:
         Exception: What the first failing task raised, after all have ended.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for this thread and those that begin now
+    torch.set_num_threads(max(1, threads // len(tasks)))  # here and in threads that begin now
+    stop = Event()
     try:
         with ThreadPoolExecutor(len(tasks)) as pool:
-            futures = [pool.submit(task) for task in tasks]
+            futures = [pool.submit(task, stop) for task in tasks]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:
+                stop.set()
+                raise
             return [future.result() for future in futures]
     finally:
         torch.set_num_threads(threads)

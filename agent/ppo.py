@@ -34,13 +34,13 @@ class PPOConfig:
     num_minibatches: int = 32
     """Parts of a rollout, one optimizer step each."""
     learning_rate: float = 8e-4
-    """Adam's step size at the start, for all but the decoder."""
+    """Adam's step size at the start, for actor and critic."""
     final_learning_rate: float = 8e-5
     """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
     raises it again to where it belongs on the longer line."""
-    decoder_lr_factor: float = 4.0
-    """The decoder's step size as a multiple of all others: it learns from the reconstruction alone
-    and has no policy that a large step could upset."""
+    autoencoder_lr_factor: float = 4.0
+    """Step size of encoder and decoder as a multiple of the actor's and critic's. A thrown knife
+    takes large steps to learn."""
     clip: float = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""
     gamma: float = 0.99
@@ -76,7 +76,13 @@ class PPOConfig:
         for name in ("autoencoder_steps", "normalizer_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "decoder_lr_factor", "clip", "max_grad_norm", "reward_scale"):
+        for name in (
+            "learning_rate",
+            "autoencoder_lr_factor",
+            "clip",
+            "max_grad_norm",
+            "reward_scale",
+        ):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         for name in (
@@ -128,12 +134,12 @@ class PPO:
     ) -> None:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights = model, config, weights
-        decoder = list(model.decoder.parameters())
-        others = [p for name, p in model.named_parameters() if not name.startswith("decoder.")]
+        branches = [*model.actor.parameters(), *model.critic.parameters()]
+        autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
         self.optimizer = torch.optim.Adam(
             [
-                {"params": others, "lr_factor": 1.0},
-                {"params": decoder, "lr_factor": config.decoder_lr_factor},
+                {"params": branches, "lr_factor": 1.0},
+                {"params": autoencoder, "lr_factor": config.autoencoder_lr_factor},
             ],
             config.learning_rate,
             eps=1e-5,

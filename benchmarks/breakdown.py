@@ -1,5 +1,8 @@
 """Where a training's time goes: runs ``train.py`` itself with a stopwatch on its parts.
 
+The parts are all but start-up and checkpoints. Those that run in several threads, up to "acting",
+share the time in which these collect, and what they wait for each other is in them.
+
 Example:
     python -m benchmarks.breakdown breakdown.json --run-dir runs/breakdown --total-steps 60000
 """

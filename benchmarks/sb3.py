@@ -2,16 +2,21 @@
 
 Settings: RL Baselines3 Zoo, ``hyperparams/a2c.yml`` and ``ppo.yml``, section ``atari``; step size
 and clipping of PPO stay at their first values, for the Zoo lets them fall over ten million steps,
-of which minutes are hardly a part. The game follows the same protocol as ours: four emulator frames
-a step and sticky actions that are decided anew in each of them (``ALE/KungFuMaster-v5``).
+of which minutes are hardly a part. Environments run in one process, the library's default.
+
+The game is ours: ``ALE/KungFuMaster-v5`` with four emulator frames a step, sticky actions that are
+decided anew in each of them, and raw scores of whole games. What the library's Atari wrapper adds
+stays, for it belongs to the yardstick: 1 to 30 no-ops at the start, the maximum of two frames in
+grayscale at 84 x 84, a lost life as the end of an episode and rewards clipped to their sign.
 """
 
 import json
+import signal
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import ale_py
 import gymnasium
@@ -24,8 +29,7 @@ from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
 from agent.counters import RECENT_GAMES
-
-Algorithm = Literal["a2c", "ppo"]
+from benchmarks.trainings import Algorithm
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def main() -> None:
     """Train until interrupted, then write the points."""
     config = tyro.cli(StableBaselinesConfig)
     recorder = Recorder()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also if started in the background
     try:
         build(config.algorithm, config.seed).learn(10_000_000, recorder)
     except KeyboardInterrupt:

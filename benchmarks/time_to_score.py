@@ -2,13 +2,16 @@
 
 One after the other, each with its defaults and from the start of its process, so that start-up
 counts. The score at a minute is the mean raw score of the last 50 games that had ended by then.
-With several seeds the contenders take turns.
+With several seeds the contenders take turns. Ours trains its default number of steps, over which
+its step size falls, and stands still if it has done them before the time is over.
 
 Example:
     python -m benchmarks.time_to_score --minutes 10 --json benchmarks/results/time_to_score.json
 """
 
+import hashlib
 import json
+import math
 import statistics
 import tempfile
 from dataclasses import dataclass
@@ -20,7 +23,8 @@ from matplotlib import pyplot
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import check_output, provenance, run
+from agent.errors import UserError
+from benchmarks.command import check_output, machine, output, provenance, run
 from benchmarks.trainings import Point, train_ours, train_sb3
 
 Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
@@ -36,8 +40,8 @@ class TimeToScoreConfig:
     """Train every contender for the same time and compare their scores."""
 
     json: Path
-    """File for the result; the plot goes beside it, ending in .png. Seeds that it already holds
-    for as many minutes are kept, so that a study can be made in several sittings."""
+    """File for the result; the plot goes beside it, ending in .png. What it already holds is not
+    trained again, so that a study can be made in several sittings."""
     minutes: int = 10
     """Wall time of each training."""
     seeds: tuple[int, ...] = (1, 2, 3)
@@ -54,10 +58,7 @@ class TimeToScoreConfig:
 def main() -> None:
     """Train what has not been trained, print the table, write JSON and plot."""
     config = tyro.cli(TimeToScoreConfig)
-    runs: list[dict[str, Any]] = []
-    if config.json.exists():
-        kept = json.loads(config.json.read_text())["runs"]
-        runs = [entry for entry in kept if len(entry["score"]) == config.minutes]
+    runs = kept(config) if config.json.exists() else []
     check_output(config.json)
     for seed in config.seeds:
         for contender in NAMES:
@@ -65,6 +66,35 @@ def main() -> None:
                 runs.append(train(contender, seed, config.minutes))
                 write(runs, config)
     show(write(runs, config))
+
+
+def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
+    """The runs that the file holds.
+
+    Raises:
+        UserError: If they cannot be part of this study: they have another length, or come from
+            another machine or other code.
+    """
+    try:
+        runs: list[dict[str, Any]] = json.loads(config.json.read_text())["runs"]
+        for entry in runs:
+            wanted = (config.minutes, machine(), code(entry["name"]))
+            if (len(entry["score"]), entry["machine"], entry["code"]) != wanted:
+                raise UserError(
+                    f"json {config.json} holds a run of {entry['name']} with another length, "
+                    "machine or code; choose another file"
+                )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"json {config.json} holds something else; choose another file") from error
+    return runs
+
+
+def code(contender: Contender) -> str:
+    """Digest of the committed sources that a contender's training depends on."""
+    ours = ("agent", "encoders", "envs", "train.py")
+    paths = ours if contender == "knifesight" else ("benchmarks/sb3.py",)
+    digests = output("git", "rev-parse", *(f"HEAD:{path}" for path in paths))
+    return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
 
 def train(contender: Contender, seed: int, minutes: int) -> dict[str, Any]:
@@ -81,6 +111,7 @@ def train(contender: Contender, seed: int, minutes: int) -> dict[str, Any]:
     return {
         **made_by,
         "name": contender,
+        "code": code(contender),
         "seed": seed,
         "score": [point.score for point in last],
         "steps": [point.steps for point in last],
@@ -95,19 +126,16 @@ def last_before(seconds: float, points: list[Point]) -> Point:
 
 def write(runs: list[dict[str, Any]], config: TimeToScoreConfig) -> dict[str, Any]:
     """Write JSON and plot; returns what the JSON holds."""
-    final = {
-        name: statistics.mean(
-            [entry["score"][-1] or 0.0 for entry in runs if entry["name"] == name] or [0.0]
+    final: dict[str, float] = {}
+    for name in NAMES:
+        scores = [entry["score"][-1] for entry in runs if entry["name"] == name]
+        if scores and None not in scores:
+            final[name] = statistics.mean(scores)
+    result: dict[str, Any] = {"minutes": config.minutes, "final": final, "runs": runs}
+    if len(final) == len(NAMES):
+        result["ratio_to_better_sb3"] = final["knifesight"] / max(
+            final["sb3_a2c"], final["sb3_ppo"]
         )
-        for name in NAMES
-    }
-    best = max(final["sb3_a2c"], final["sb3_ppo"])
-    result: dict[str, Any] = {
-        "minutes": config.minutes,
-        "final": final,
-        "ratio_to_better_sb3": final["knifesight"] / best if best else None,
-        "runs": runs,
-    }
     config.json.write_text(json.dumps(result, indent=1) + "\n")
     draw(runs, config.json.with_suffix(".png"))
     return result
@@ -117,7 +145,11 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     """Every run as a thin line and the mean over seeds as a thick one."""
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for index, (name, label) in enumerate(NAMES.items()):
-        scores = [[s or 0.0 for s in entry["score"]] for entry in runs if entry["name"] == name]
+        scores = [
+            [math.nan if score is None else score for score in entry["score"]]
+            for entry in runs
+            if entry["name"] == name
+        ]
         if not scores:
             continue
         minutes = range(1, len(scores[0]) + 1)
@@ -139,8 +171,9 @@ def show(result: dict[str, Any]) -> None:
         score = entry["score"][-1]
         shown = "-" if score is None else f"{score:,.0f}"
         table.add_row(NAMES[entry["name"]], str(entry["seed"]), shown, f"{entry['steps'][-1]:,}")
-    ratio = result["ratio_to_better_sb3"]
-    Console().print(table, f"ratio to the better of the two: {ratio:.1f}" if ratio else "")
+    Console().print(table)
+    if "ratio_to_better_sb3" in result:
+        Console().print(f"ratio to the better of the two: {result['ratio_to_better_sb3']:.1f}")
 
 
 if __name__ == "__main__":

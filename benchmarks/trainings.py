@@ -1,16 +1,14 @@
 """Trainings as users start them, each in a process of its own, seen from outside."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingTypeStubs]
     EventAccumulator,
@@ -18,7 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import (  # pyright:
 )
 
 from agent.errors import UserError
-from benchmarks.sb3 import Algorithm
+
+Algorithm = Literal["a2c", "ppo"]
 
 
 class Point(NamedTuple):
@@ -42,7 +41,15 @@ class Training(NamedTuple):
 
     @property
     def steps_per_second(self) -> float:
-        """Without start-up and the first fifth of the updates, which warm everything up."""
+        """Without start-up and the first fifth of the updates, which warm everything up.
+
+        Raises:
+            UserError: If there were too few updates to tell.
+        """
+        if len(self.points) < 3:
+            raise UserError(
+                f"{len(self.points)} updates are too few for a speed; take more seconds"
+            )
         points = self.points[len(self.points) // 5 :]
         return (points[-1].steps - points[0].steps) / (points[-1].seconds - points[0].seconds)
 
@@ -80,24 +87,40 @@ def train_sb3(algorithm: Algorithm, seed: int, file: Path, seconds: float) -> Tr
     return Training(points, peak)
 
 
-def run_for(arguments: Sequence[str], seconds: float) -> float:
-    """Run Python for so long, then interrupt it; returns its peak resident memory in MiB.
+def run_for(arguments: Sequence[str], seconds: float = float("inf")) -> float:
+    """Run Python, and interrupt it if it takes longer; returns its peak resident memory in MiB.
 
     Raises:
         UserError: If it failed; with the end of what it printed.
     """
+    deadline, peak = time.monotonic() + seconds, 0.0
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=printed, stderr=subprocess.STDOUT
         )
-        interruption = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
-        interruption.start()
-        _, status, usage = os.wait4(process.pid, 0)  # alone knows the memory of one child
-        interruption.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            while process.poll() is None:
+                peak = max(peak, high_water(process.pid))
+                if time.monotonic() > deadline:
+                    process.send_signal(signal.SIGINT)
+                    deadline = float("inf")
+                time.sleep(0.1)
+        finally:
+            process.kill()
+            process.wait()
         if process.returncode:
             printed.seek(0)
             raise UserError(
                 f"{' '.join(arguments)} ended with {process.returncode}: {printed.read()[-2000:]}"
             )
-    return usage.ru_maxrss / 1024
+    return peak
+
+
+def high_water(pid: int) -> float:
+    """A process's largest resident memory so far in MiB; 0 if it has just ended.
+
+    Not ``ru_maxrss``: a child inherits its parent's in the moment between vfork and exec.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found[0]) / 1024 if found else 0.0

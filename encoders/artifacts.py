@@ -86,7 +86,7 @@ class ArtifactDetector:
         regions = np.zeros(frames.shape, np.uint8)
         bright = frames >= self.config.threshold
         # Most frames hold nothing bright, and need no more than this.
-        held = np.flatnonzero(bright.reshape(len(frames), -1).any(axis=1))
+        held = np.flatnonzero(bright.any(axis=(1, 2)))
         if len(held):
             regions[held] = self._regions(bright[held])
         return regions

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,10 @@ class _OuterProductError(torch.autograd.Function):
         return (weights * energy).sum(), mean
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         """Of columns and rows."""
         columns, rows = ctx.saved_tensors
         return gradients[0] * columns, gradients[0] * rows, None, None, None, None

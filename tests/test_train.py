@@ -26,7 +26,7 @@ TINY = [
     "--model.encoder.channels", "4", "4", "--image-interval", "16",
     "--checkpoint-interval", "16",
 ]  # fmt: skip
-"""16 agent steps an update, two epochs of two optimizer steps each."""
+"""16 agent steps an update, two optimizer steps each."""
 
 
 PROJECTION = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))

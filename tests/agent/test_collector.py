@@ -91,23 +91,19 @@ def test_next_values_are_those_of_the_real_next_observation():
 
 
 def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
-    def actions(seed: int) -> torch.Tensor:
-        collector, _, model = make_collector([3, 5], [2, 100])
-        rollout = collector.rollout
-        collector = Collector(
-            [CountingEnv([3, 5]), CountingEnv([2, 100])],
-            model,
-            ArtifactDetector(ArtifactDetectorConfig()),
-            rollout,
-            seed,
-        )
-        torch.rand(seed)
+    def actions(seed: int, drawn: int) -> torch.Tensor:
+        _, _, model = make_collector([20, 20])
+        rollout = Rollout(STEPS, 4, OBS_SHAPE, torch.device("cpu"))
+        detector = ArtifactDetector(ArtifactDetectorConfig())
+        parts = [CountingEnv([20, 20]), CountingEnv([20, 20])]
+        collector = Collector(parts, model, detector, rollout, seed)
+        torch.rand(drawn)
         collector.collect()
         return rollout.actions
 
-    first = actions(1)
-    assert torch.equal(first, actions(1))
-    assert not torch.equal(first, actions(2))
+    first = actions(1, drawn=1)
+    assert torch.equal(first, actions(1, drawn=7))
+    assert not torch.equal(first, actions(2, drawn=1))
     # The parts draw different numbers, although their policies see the same.
     assert not torch.equal(first[:, :2], first[:, 2:])
 

@@ -1,6 +1,9 @@
 """Tasks in threads of their own."""
 
+import signal
 import threading
+import time
+from threading import Event
 
 import pytest
 import torch
@@ -16,25 +19,41 @@ def test_tasks_run_at_the_same_time_and_results_keep_their_order():
         meeting.wait()
         return name
 
-    assert in_parallel([lambda: task("first"), lambda: task("second")]) == ["first", "second"]
+    assert in_parallel([lambda _: task("first"), lambda _: task("second")]) == ["first", "second"]
 
 
-def test_pytorch_uses_one_thread_within_and_as_many_as_before_afterwards():
+def test_pytorchs_threads_are_shared_out_and_as_many_as_before_afterwards():
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
     try:
-        assert in_parallel([torch.get_num_threads] * 2) == [1, 1]
-        assert torch.get_num_threads() == 2
+        for threads, each in ((1, 1), (2, 1), (4, 2)):
+            torch.set_num_threads(threads)
+            assert in_parallel([lambda _: torch.get_num_threads()] * 2) == [each, each]
+            assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 
 
-def test_an_exception_is_raised_after_all_have_ended():
-    ended = threading.Event()
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_exception_stops_the_others_and_is_raised_after_all_have_ended(order: int):
+    ended = Event()
 
-    def broken() -> None:
+    def broken(_: Event) -> None:
         raise ZeroDivisionError
 
+    def endless(stop: Event) -> None:
+        assert stop.wait(10)
+        time.sleep(0.1)
+        ended.set()
+
     with pytest.raises(ZeroDivisionError):
-        in_parallel([broken, ended.set])
+        in_parallel([broken, endless][::order])
     assert ended.is_set()
+
+
+def test_an_interruption_stops_all():
+    def endless(stop: Event) -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.wait(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel([endless])

@@ -194,10 +194,10 @@ def test_one_update_by_arithmetic():
         weights = 1.0 + 19.0 * rollout.observation_regions(stacks)  # twenty times
         weights[STEPS:] = 0.5
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
-    parts = {"encoder": 1e-4, "actor": 1e-4, "critic": 1e-4, "decoder": 5e-4}
+    parts = {"encoder": 5e-4, "actor": 1e-4, "critic": 1e-4, "decoder": 5e-4}
     before = {name: snapshot(model.get_submodule(name)) for name in parts}
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}
-    metrics = update(model, rollout, learning_rate=1e-4, decoder_lr_factor=5.0, **settings)
+    metrics = update(model, rollout, learning_rate=1e-4, autoencoder_lr_factor=5.0, **settings)
     for name, value in expected.items():
         assert metrics[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-6), name
     # Adam's first step moves every parameter by the step size, or less where the gradient is tiny.
@@ -309,7 +309,7 @@ def test_rewards_are_scaled_and_clipped_for_learning_only():
         ("learning_rate", 0.0),
         ("learning_rate", math.nan),
         ("clip", math.inf),
-        ("decoder_lr_factor", 0.0),
+        ("autoencoder_lr_factor", 0.0),
         ("gamma", 1.01),
         ("entropy_coef", -0.1),
         ("autoencoder_steps", -1),

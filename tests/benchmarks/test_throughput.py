@@ -3,34 +3,27 @@
 import pytest
 
 from agent.errors import UserError
-from benchmarks.breakdown import Stopwatch, shares
+from benchmarks.breakdown import PARTS, Stopwatch, shares
 from benchmarks.throughput import ThroughputConfig, ceiling, summary
 from benchmarks.trainings import Point, Training, run_for
 
 
 def test_ratios_are_taken_within_a_round_and_then_their_median():
     # The machine runs at half its speed in the second round, which cancels out.
+    names = ("ceiling", "train", "train_a2c", "evaluate", "sb3_a2c", "sb3_ppo")
     rounds = [
-        {
-            "ceiling": 4000.0,
-            "train": 1600.0,
-            "evaluate": 3000.0,
-            "sb3_a2c": 400.0,
-            "sb3_ppo": 200.0,
-        },
-        {"ceiling": 2000.0, "train": 800.0, "evaluate": 1500.0, "sb3_a2c": 200.0, "sb3_ppo": 100.0},
-        {
-            "ceiling": 4000.0,
-            "train": 1200.0,
-            "evaluate": 3000.0,
-            "sb3_a2c": 400.0,
-            "sb3_ppo": 200.0,
-        },
+        dict(zip(names, values, strict=True))
+        for values in (
+            (4000.0, 1600.0, 1000.0, 3000.0, 400.0, 200.0),
+            (2000.0, 800.0, 500.0, 1500.0, 200.0, 100.0),
+            (4000.0, 1200.0, 1000.0, 3000.0, 400.0, 200.0),
+        )
     ]
     found = summary(rounds)
     assert found["train"] == 1200.0
     assert found["ratio_to_ceiling"] == pytest.approx(0.4)
     assert found["ratio_to_sb3_a2c"] == pytest.approx(4.0)
+    assert found["ratio_a2c_to_sb3_a2c"] == pytest.approx(2.5)
     assert found["ratio_to_sb3_ppo"] == pytest.approx(8.0)
     assert found["evaluate_to_ceiling"] == pytest.approx(0.75)
     assert found["spread"]["ratio_to_ceiling"] == pytest.approx([0.3, 0.4])
@@ -46,11 +39,23 @@ def test_speed_is_measured_after_the_first_fifth():
 def test_a_process_is_interrupted_in_time_and_its_memory_is_known():
     script = """
 import time
-held = bytearray(200 * 2**20)
+held = bytearray({} * 2**20)
 try: time.sleep(60)
 except KeyboardInterrupt: pass
 """
-    assert 200 < run_for(["-c", script], seconds=1.5) < 400
+    small, large = (run_for(["-c", script.format(size)], seconds=1.0) for size in (10, 210))
+    assert 190 < large - small < 210
+
+
+def test_too_few_updates_give_no_speed():
+    with pytest.raises(UserError, match="2 updates are too few"):
+        _ = Training([Point(1.0, 10, None), Point(2.0, 20, None)], 0.0).steps_per_second
+
+
+def test_everything_that_is_timed_is_there():
+    for functions in PARTS.values():
+        for owner, attribute in functions:
+            assert callable(getattr(owner, attribute))
 
 
 def test_a_failed_process_is_an_error_with_what_it_printed():

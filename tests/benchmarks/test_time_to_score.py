@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import UserError
 from benchmarks import sb3, time_to_score
 from benchmarks.time_to_score import TimeToScoreConfig, last_before
 from benchmarks.trainings import Point, Training
@@ -43,6 +44,18 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     assert result["ratio_to_better_sb3"] == pytest.approx(6.0)
     assert [run["score"] for run in result["runs"][:2]] == [[100.0, 600.0], [None, 100.0]]
     assert path.with_suffix(".png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "text", ['{"runs": [{"name": "sb3_ppo", "score": [1.0], "machine": "x", "code": "y"}]}', "[]"]
+)
+def test_a_file_with_other_runs_is_refused_and_left_alone(tmp_path: Path, monkeypatch, text: str):
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    monkeypatch.setattr("sys.argv", ["time_to_score", "--json", str(path), "--minutes", "1"])
+    with pytest.raises(UserError, match=r"result\.json holds .*; choose another file"):
+        time_to_score.main()
+    assert path.read_text() == text
 
 
 def test_the_yardstick_plays_by_our_protocol_and_its_scores_are_raw():

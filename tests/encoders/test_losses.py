@@ -96,8 +96,8 @@ def test_the_loss_of_outer_products_is_that_of_the_images_they_make(
     torch.testing.assert_close(loss.weighted, dense)
     torch.testing.assert_close(loss.unweighted, (images - target).square().mean())
     for found, expected in zip(
-        torch.autograd.grad(loss.weighted, [columns, rows]),
-        torch.autograd.grad(dense, [columns, rows]),
+        torch.autograd.grad(0.5 * loss.weighted, [columns, rows]),
+        torch.autograd.grad(0.5 * dense, [columns, rows]),
         strict=True,
     ):
         torch.testing.assert_close(found, expected)
