@@ -1,6 +1,7 @@
 """Acting: runs the policy in the environments and fills rollouts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -51,13 +52,14 @@ class Collector:
             seed: Seed of the environments and of the actions.
         """
         self.rollout = rollout
-        self._parts: list[Part] = []
+        begun: list[Callable[[Event], Part]] = []
         first = 0
         for part in envs:
             columns = rollout.part(first, first + part.num_envs)
-            self._parts.append(Part(part, model, detector, columns, seed + first))
+            begun.append(partial(Part, part, model, detector, columns, seed + first))
             first += part.num_envs
         assert first == rollout.num_envs
+        self._parts = in_parallel(begun)
         self._started = False
 
     def collect(self) -> list[Episode]:
@@ -79,6 +81,7 @@ class Part:
         detector: ArtifactDetector,
         rollout: Rollout,
         seed: int,
+        _stop: Event,
     ) -> None:
         """As for Collector, with the environments and the rollout's columns of this part."""
         self.envs, self.model = envs, model

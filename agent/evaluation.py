@@ -10,7 +10,6 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from rich.table import Table
-from scipy import stats
 
 from agent.actor_critic import ActorCritic, sample
 from agent.collector import Episode
@@ -102,6 +101,8 @@ def summarize(scores: list[float]) -> dict[str, Any]:
         percentile bootstrap interval of the mean, 10,000 resamples) and ``human_normalized``
         (0 is random play, 1 a human's score).
     """
+    from scipy import stats  # takes most of a second, which training should not wait for
+
     mean = float(np.mean(scores))
     interval = (mean, mean)
     if len(scores) > 1:

@@ -197,8 +197,10 @@ class PPO:
             names = list(row)
             history.append(torch.stack([value.detach() for value in row.values()]))
         if steps < config.normalizer_steps:
-            # After learning: the rollout was acted with the statistics as they were.
-            self.model.normalizer.update(rollout.frames[rollout.stack :].flatten(0, 1))
+            # After learning: the rollout was acted with the statistics as they were. Frames beside
+            # each other are so alike that one in four tells as much.
+            frames = rollout.frames[rollout.stack :: rollout.stack]
+            self.model.normalizer.update(frames.flatten(0, 1))
         means = cast(list[float], torch.stack(history).mean(dim=0).tolist())
         return dict(zip(names, means, strict=True)) | {
             "policy/learning_rate": learning_rate,

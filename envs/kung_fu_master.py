@@ -95,11 +95,12 @@ def make_envs(
 
 
 def calibrate(config: EnvConfig, seed: int) -> Projection:
-    """Fit a projection to random play: 16 games of 400 agent steps, every fourth frame.
+    """Fit a projection to random play: 8 games of 400 agent steps, every fourth frame.
 
-    The first 60 steps of a game show an empty floor. Some hundred knives are thrown in the rest.
+    The first 60 steps of a game show an empty floor. A dozen knives are thrown in the rest, and
+    each is seen several times.
     """
-    games, steps = 16, 400
+    games, steps = 8, 400
     envs = make_emulators(config, games)
     rng = np.random.default_rng(seed)
     screens, _ = envs.reset(seed=seed)

@@ -267,9 +267,9 @@ def test_gradients_are_scaled_down_to_the_limit():
 def test_normalisation_is_fitted_at_the_start_then_frozen():
     model = make_model()
     update(model, make_rollout(model), steps=99, normalizer_steps=100)
-    assert model.normalizer.count == STEPS * ENVS
+    assert model.normalizer.count == STEPS * ENVS // 4
     update(model, make_rollout(model), steps=100, normalizer_steps=100)
-    assert model.normalizer.count == STEPS * ENVS
+    assert model.normalizer.count == STEPS * ENVS // 4
 
 
 @pytest.mark.parametrize("artifacts", [0, 1, STEPS * ENVS])
