@@ -24,6 +24,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from agent.ppo import PPOConfig
 from benchmarks.command import check_output, provenance, run
 from benchmarks.trainings import Training, run_for, train_ours, train_sb3
 from envs import NUM_ACTIONS, EnvConfig
@@ -70,7 +71,7 @@ def main() -> None:
         keep()
     result["breakdown"] = breakdown(config)
     keep()
-    result["growth"] = growth(config)
+    result["growth"] = growth()
     keep()
     show(result)
 
@@ -134,18 +135,17 @@ def summary(rounds: list[dict[str, float]]) -> dict[str, Any]:
     return medians | {"spread": {name: [min(v), max(v)] for name, v in figures.items()}}
 
 
-def growth(config: ThroughputConfig) -> dict[str, Any]:
+def growth() -> dict[str, Any]:
     """Training with few and many environments: speed, memory, and MiB for each environment.
 
     The number of minibatches stays, so they grow with the environments.
     """
     with tempfile.TemporaryDirectory() as directory:
-        runs: dict[int, Training] = {
-            count: train_ours(
-                Path(directory) / str(count), ["--num-envs", str(count)], config.seconds
-            )
-            for count in GROWTH
-        }
+        runs: dict[int, Training] = {}
+        for count in GROWTH:
+            steps = 10 * PPOConfig.num_steps * count  # ten updates; start-up grows too
+            flags = ["--num-envs", str(count), "--total-steps", str(steps)]
+            runs[count] = train_ours(Path(directory) / str(count), flags)
     memory = [training.peak_rss_mib for training in runs.values()]
     return {
         "num_envs": list(GROWTH),

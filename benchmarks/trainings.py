@@ -54,7 +54,7 @@ class Training(NamedTuple):
         return (points[-1].steps - points[0].steps) / (points[-1].seconds - points[0].seconds)
 
 
-def train_ours(run_dir: Path, flags: Sequence[str], seconds: float) -> Training:
+def train_ours(run_dir: Path, flags: Sequence[str], seconds: float = float("inf")) -> Training:
     """``train.py`` with ``flags`` for so long, or until it ends."""
     started = time.time()
     command = ["train.py", "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
