@@ -1,7 +1,6 @@
 """Acting: runs the policy in the environments and fills rollouts."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -52,14 +51,14 @@ class Collector:
             seed: Seed of the environments and of the actions.
         """
         self.rollout = rollout
-        begun: list[Callable[[Event], Part]] = []
+        self._parts: list[Part] = []
         first = 0
         for part in envs:
             columns = rollout.part(first, first + part.num_envs)
-            begun.append(partial(Part, part, model, detector, columns, seed + first))
+            self._parts.append(Part(part, model, detector, columns, seed + first))
             first += part.num_envs
         assert first == rollout.num_envs
-        self._parts = in_parallel(begun)
+        in_parallel([part.begin for part in self._parts])
         self._started = False
 
     def collect(self) -> list[Episode]:
@@ -81,15 +80,18 @@ class Part:
         detector: ArtifactDetector,
         rollout: Rollout,
         seed: int,
-        _stop: Event,
     ) -> None:
         """As for Collector, with the environments and the rollout's columns of this part."""
         self.envs, self.model = envs, model
         self.detector, self.rollout = detector, rollout
         self.device = rollout.frames.device
+        self.seed = seed
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self._obs, _ = envs.reset(seed=seed)
-        rollout.begin(*self._newest(self._obs))
+
+    def begin(self, _stop: Event) -> None:
+        """Reset the environments and place their first frames."""
+        self._obs, _ = self.envs.reset(seed=self.seed)
+        self.rollout.begin(*self._newest(self._obs))
 
     @torch.no_grad()
     def collect(self, stop: Event) -> list[Episode]:
