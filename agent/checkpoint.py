@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from agent.errors import UserError
 
-FORMAT, VERSION = "knifesight-checkpoint", "4"
+FORMAT, VERSION = "knifesight-checkpoint", "5"
 T = TypeVar("T")
 KEPT = 2
 """Numbered checkpoints that a run directory keeps."""

@@ -20,6 +20,8 @@ from benchmarks.command import check_output, commit, provenance, run
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
+GAMES = 30
+"""Whole games that judge a seed."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,23 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
     evaluation = run_dir / "evaluation.json"
     if not evaluation.exists():
         command = [sys.executable, "train.py", "--run-dir", str(run_dir)]
+        command += ["--evaluation-games", str(GAMES)]
         started = any((run_dir / "checkpoints").glob("steps_*"))
         command += ["--resume"] if started else ["--seed", str(seed)]
-        run_dir.mkdir(parents=True, exist_ok=True)
-        with (run_dir / COMMITS).open("a") as file:
-            print(commit(), file=file)
+        note_commit(run_dir)
         subprocess.run(command, check=True)
     result: dict[str, Any] = json.loads(evaluation.read_text())
     # A run that was started by hand has no such file.
     commits = run_dir / COMMITS
     made_by = commits.read_text().split() if commits.exists() else []
     return {"train_seed": seed, "commits": made_by, **result}
+
+
+def note_commit(run_dir: Path) -> None:
+    """Write the commit that is about to train into the run's directory."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / COMMITS).open("a") as file:
+        print(commit(), file=file)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 One after the other, each with its defaults and from the start of its process, so that start-up
 counts. The score at a minute is the mean raw score of the last 50 games that had ended by then.
 With several seeds the contenders take turns. Ours trains its default number of steps, over which
-its step size falls, and stands still if it has done them before the time is over.
+its step size falls, and stands still if it has done them before the time is over. Our runs stay, so
+that ``benchmarks.score`` can finish and judge them.
 
 Example:
     python -m benchmarks.time_to_score --minutes 10 --json benchmarks/results/time_to_score.json
@@ -25,6 +26,7 @@ from rich.table import Table
 
 from agent.errors import UserError
 from benchmarks.command import check_output, machine, output, provenance, run
+from benchmarks.score import note_commit
 from benchmarks.trainings import Point, train_ours, train_sb3
 
 Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
@@ -46,6 +48,8 @@ class TimeToScoreConfig:
     """Wall time of each training."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """Seeds of each contender."""
+    runs: Path = Path("runs/score")
+    """Directory of our runs, one directory a seed."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
@@ -63,7 +67,7 @@ def main() -> None:
     for seed in config.seeds:
         for contender in NAMES:
             if not any((entry["name"], entry["seed"]) == (contender, seed) for entry in runs):
-                runs.append(train(contender, seed, config.minutes))
+                runs.append(train(contender, seed, config))
                 write(runs, config)
     show(write(runs, config))
 
@@ -97,17 +101,19 @@ def code(contender: Contender) -> str:
     return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
 
-def train(contender: Contender, seed: int, minutes: int) -> dict[str, Any]:
+def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[str, Any]:
     """Train one contender; returns its score and steps at the end of every minute."""
-    made_by = provenance("time_to_score")
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory)
-        if contender == "knifesight":
-            training = train_ours(path / "run", ["--seed", str(seed)], 60 * minutes)
-        else:
-            algorithm = "a2c" if contender == "sb3_a2c" else "ppo"
-            training = train_sb3(algorithm, seed, path / "points.json", 60 * minutes)
-    last = [last_before(60 * (minute + 1), training.points) for minute in range(minutes)]
+    made_by, seconds = provenance("time_to_score"), 60 * config.minutes
+    if contender == "knifesight":
+        run_dir = config.runs / f"seed_{seed}"
+        note_commit(run_dir)
+        training = train_ours(run_dir, ["--seed", str(seed)], seconds)
+    else:
+        algorithm = "a2c" if contender == "sb3_a2c" else "ppo"
+        with tempfile.TemporaryDirectory() as directory:
+            training = train_sb3(algorithm, seed, Path(directory) / "points.json", seconds)
+    ends = [60 * (minute + 1) for minute in range(config.minutes)]
+    last = [last_before(end, training.points) for end in ends]
     return {
         **made_by,
         "name": contender,

@@ -111,7 +111,7 @@ class Encoder(nn.Module):
             raise ValueError(f"height and width must be multiples of 8, got {height} x {width}")
         first, second = config.channels
         self.convolutions = nn.Sequential(
-            nn.Conv2d(frames, first, 8, stride=4, padding=2),
+            nn.Conv2d(frames, first, 4, stride=4),
             nn.ReLU(),
             nn.Conv2d(first, second, 4, stride=2, padding=1),
             nn.ReLU(),

@@ -95,12 +95,11 @@ def make_envs(
 
 
 def calibrate(config: EnvConfig, seed: int) -> Projection:
-    """Fit a projection to random play: 8 games of 400 agent steps, every fourth frame.
+    """Fit a projection to random play: 4 games of 600 agent steps, every fourth frame.
 
-    The first 60 steps of a game show an empty floor. A dozen knives are thrown in the rest, and
-    each is seen several times.
+    The first 60 steps of a game show an empty floor. In the rest 30 to 70 frames show a knife.
     """
-    games, steps = 8, 400
+    games, steps = 4, 600
     envs = make_emulators(config, games)
     rng = np.random.default_rng(seed)
     screens, _ = envs.reset(seed=seed)

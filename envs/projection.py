@@ -123,16 +123,16 @@ def _key(colours: NDArray[np.uint8]) -> NDArray[np.uint16]:
 def _label(frames: NDArray[np.uint8]) -> tuple[list[Colour], NDArray[np.uint8]]:
     """The colours of (T, H, W, 3), ordered by key, and the number of each pixel's: (T, H, W)."""
     keys = _key(frames)
-    seen = np.zeros((1 << 16, 3), np.int16) - 1
-    seen[keys] = frames
-    present = np.flatnonzero(seen[:, 0] >= 0)
+    present = np.flatnonzero(np.bincount(keys.ravel()))
     if len(present) > 256:
         raise ValueError(f"frames must have at most 256 colours, got {len(present)}")
-    if (seen[keys] != frames).any():
+    blue = np.zeros(1 << 16, np.uint8)
+    blue[keys] = frames[..., 2]
+    if (blue[keys] != frames[..., 2]).any():
         raise ValueError("two colours of the frames differ in blue alone, and would be confused")
     numbers = np.zeros(1 << 16, np.uint8)
     numbers[present] = np.arange(len(present))
-    colours = [(int(red), int(green), int(blue)) for red, green, blue in seen[present]]
+    colours = [(int(key) & 255, int(key) >> 8, int(blue[key])) for key in present]
     return colours, numbers[keys]
 
 

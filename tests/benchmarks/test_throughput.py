@@ -38,7 +38,7 @@ def test_speed_is_measured_after_the_first_fifth():
 
 def test_a_process_is_interrupted_in_time():
     # Whether it was asleep or still starting; undisturbed it would end well.
-    with pytest.raises(UserError, match="KeyboardInterrupt|ended with -2"):
+    with pytest.raises(UserError, match=r"KeyboardInterrupt|ended with -2"):
         run_for(["-c", "import time; time.sleep(60)"], seconds=1.0)
 
 

@@ -22,8 +22,9 @@ def test_a_minute_has_the_last_point_before_its_end():
 def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkeypatch):
     trained = []
 
-    def ours(_run_dir: Path, flags: list[str], seconds: float) -> Training:
+    def ours(run_dir: Path, flags: list[str], seconds: float) -> Training:
         assert seconds == 120
+        assert (run_dir / "commits").read_text().strip()  # who judges it later wants to know
         trained.append(("knifesight", int(flags[1])))
         return Training([Point(30.0, 5000, 100.0), Point(100.0, 9000, 600.0)], 1.0)
 
@@ -36,6 +37,7 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     path = tmp_path / "result.json"
     for seeds in (["1"], ["1", "2"]):
         flags = ["--json", str(path), "--minutes", "2", "--seeds", *seeds]
+        flags += ["--runs", str(tmp_path / "runs")]
         monkeypatch.setattr("sys.argv", ["time_to_score", *flags])
         time_to_score.main()
     assert trained == [(name, seed) for seed in (1, 2) for name in ("knifesight", "a2c", "ppo")]
