@@ -131,8 +131,10 @@ def report(
 
     Returns:
         ``episodes`` (their number), ``seed``, ``seconds`` (of playing), ``steps`` and
-        ``train_seconds`` (agent steps and time for which the policy was trained), ``scores``,
-        ``lengths`` (agent steps) and the keys of ``summarize``.
+        ``train_seconds`` (agent steps and time for which the policy was trained),
+        ``artifact_recall`` and ``artifact_ghost_rate`` (live figures over the last updates of the
+        training, None without artifacts), ``scores``, ``lengths`` (agent steps) and the keys of
+        ``summarize``.
     """
     scores = [episode.score for episode in episodes]
     return {
@@ -141,6 +143,10 @@ def report(
         "seconds": seconds,
         "steps": counters["steps"],
         "train_seconds": counters["seconds"],
+        "artifact_recall": float(np.mean(counters["recall"])) if counters["recall"] else None,
+        "artifact_ghost_rate": (
+            float(np.mean(counters["ghost_rate"])) if counters["ghost_rate"] else None
+        ),
         "scores": scores,
         "lengths": [episode.length for episode in episodes],
     } | summarize(scores)

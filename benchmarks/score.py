@@ -42,14 +42,16 @@ def main() -> None:
     check_output(config.json)
     results = [train(seed, config) for seed in config.seeds]
     means = [result["mean"] for result in results]
+    recalls = [result["artifact_recall"] for result in results]
     summary = {
         **provenance("score"),
         "mean_over_seeds": float(np.mean(means)),
         "lowest_seed": float(np.min(means)),
+        "artifact_recall_over_seeds": float(np.mean(recalls)),
         "runs": results,
     }
     config.json.write_text(json.dumps(summary, indent=1) + "\n")
-    table = Table("seed", "mean", "95 % interval", "median", "training", "steps/s")
+    table = Table("seed", "mean", "95 % interval", "median", "kept", "training", "steps/s")
     for result in results:
         low, high = result["ci95"]
         table.add_row(
@@ -57,6 +59,7 @@ def main() -> None:
             f"{result['mean']:,.0f}",
             f"{low:,.0f} to {high:,.0f}",
             f"{result['median']:,.0f}",
+            f"{result['artifact_recall']:.1%}",
             f"{result['train_seconds'] / 60:.1f} min",
             f"{result['steps'] / result['train_seconds']:,.0f}",
         )

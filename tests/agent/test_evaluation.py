@@ -71,11 +71,12 @@ def test_the_policy_is_sampled():
 
 
 def test_a_report_has_the_documented_keys():
-    counters = {"steps": 12, "seconds": 3.0}
+    counters = {"steps": 12, "seconds": 3.0, "recall": [0.5, 1.0], "ghost_rate": []}
     result = report([Episode(100.0, 5), Episode(300.0, 7)], seed=9, seconds=1.5, counters=counters)
     assert result.keys() >= {
         "episodes", "seed", "scores", "mean", "median", "iqm", "ci95", "human_normalized", "steps",
     }  # fmt: skip
     assert (result["episodes"], result["seed"], result["steps"]) == (2, 9, 12)
     assert result["seconds"] == 1.5
+    assert (result["artifact_recall"], result["artifact_ghost_rate"]) == (0.75, None)
     assert (result["scores"], result["lengths"]) == ([100.0, 300.0], [5, 7])
