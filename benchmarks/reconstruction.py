@@ -56,9 +56,13 @@ class ReconstructionBenchmarkConfig(DataConfig):
     """Observations that each autoencoder is trained on."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """Seeds of each arm."""
+    arms: tuple[str, ...] = tuple(ARMS)
+    """Remedies to train."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if not self.arms or not set(self.arms) <= ARMS.keys():
+            raise ValueError(f"arms must be some of {', '.join(ARMS)}, got {self.arms}")
         if self.samples < BATCH:
             raise ValueError(f"samples must be at least {BATCH}, got {self.samples}")
         if not self.seeds or min(self.seeds) < 0:
@@ -80,7 +84,7 @@ def main() -> None:
     projection = calibrate(EnvConfig(), seed=0)
     test = scene(load(config, "test", SOURCES), projection, DETECTOR)
     load(config, "train", SOURCES)  # made here, once, if it is missing
-    jobs = [(arm, seed) for seed in config.seeds for arm in ARMS]
+    jobs = [(arm, seed) for seed in config.seeds for arm in config.arms]
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
     spawn = multiprocessing.get_context("spawn")
     work = partial(train_and_judge, config, made_by["commit"])
@@ -91,17 +95,16 @@ def main() -> None:
         "samples": config.samples,
         "seeds": list(config.seeds),
         "arms": {
-            arm: summary([outcomes[arm, seed].figures for seed in config.seeds]) for arm in ARMS
+            arm: summary([outcomes[arm, seed].figures for seed in config.seeds])
+            for arm in config.arms
         },
         "seconds": time.monotonic() - begun,
         "data": {split: inventory(load(config, split, SOURCES)) for split in STEPS},
     }
     show(result)
     config.json.write_text(json.dumps(result, indent=1) + "\n")
-    first = config.seeds[0]
-    draw(
-        config.json.with_suffix(".png"), test, {arm: outcomes[arm, first].pictures for arm in ARMS}
-    )
+    pictures = {arm: outcomes[arm, config.seeds[0]].pictures for arm in config.arms}
+    draw(config.json.with_suffix(".png"), test, pictures)
 
 
 _scenes: dict[Split, Scene] = {}
@@ -196,13 +199,15 @@ SHOWN = {
 def show(result: dict[str, Any]) -> None:
     """Print mean and spread of every figure of every arm."""
     title = f"{result['samples']:,} samples, mean and spread over seeds {result['seeds']}"
-    table = Table("", *ARMS, title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+    arms = result["arms"]
+    table = Table("", *arms, title=title, box=SIMPLE, padding=(0, 1, 0, 0))
     for figure, name in SHOWN.items():
-        cells = [result["arms"][arm][figure] for arm in ARMS]
+        cells = [figures[figure] for figures in arms.values()]
         table.add_row(name, *(_cell(cell["mean"], cell["spread"]) for cell in cells))
-    base = result["arms"]["uniform"]["background_mse"]["mean"]
-    ratios = [result["arms"][arm]["background_mse"]["mean"] / base for arm in ARMS]
-    table.add_row("against uniform", *(f"{ratio:.3f}" for ratio in ratios))
+    if "uniform" in arms:
+        base = arms["uniform"]["background_mse"]["mean"]
+        ratios = [figures["background_mse"]["mean"] / base for figures in arms.values()]
+        table.add_row("against uniform", *(f"{ratio:.3f}" for ratio in ratios))
     Console().print(table)
 
 

@@ -9,6 +9,7 @@ from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.judge import Scene, scene
 from benchmarks.reconstruction import (
     PICTURED,
+    ReconstructionBenchmarkConfig,
     pictured,
     summary,
 )
@@ -82,3 +83,9 @@ def test_mean_and_spread_over_seeds():
     assert found["recall"]["values"] == [0.5, 0.7, 0.9]
     np.testing.assert_allclose([found["recall"]["mean"], found["recall"]["spread"]], [0.7, 0.2])
     assert summary([{"recall": 0.5}])["recall"]["spread"] is None
+
+
+def test_unknown_remedies_are_named():
+    with pytest.raises(ValueError, match=r"arms must be some of uniform, .* got \('magic',\)"):
+        ReconstructionBenchmarkConfig(arms=("magic",))
+    assert ReconstructionBenchmarkConfig(arms=("default",)).arms == ("default",)
