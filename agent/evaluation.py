@@ -137,16 +137,16 @@ def report(
         ``summarize``.
     """
     scores = [episode.score for episode in episodes]
+    recall: list[float] = counters["recall"]
+    ghost_rate: list[float] = counters["ghost_rate"]
     return {
         "episodes": len(episodes),
         "seed": seed,
         "seconds": seconds,
         "steps": counters["steps"],
         "train_seconds": counters["seconds"],
-        "artifact_recall": float(np.mean(counters["recall"])) if counters["recall"] else None,
-        "artifact_ghost_rate": (
-            float(np.mean(counters["ghost_rate"])) if counters["ghost_rate"] else None
-        ),
+        "artifact_recall": float(np.mean(recall)) if recall else None,
+        "artifact_ghost_rate": float(np.mean(ghost_rate)) if ghost_rate else None,
         "scores": scores,
         "lengths": [episode.length for episode in episodes],
     } | summarize(scores)
