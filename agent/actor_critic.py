@@ -65,9 +65,10 @@ class ActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Prediction:
         """One encoder pass: (B, C, H, W) uint8 to policy, value and latent."""
-        normalized = self.normalizer(channels_last(obs))
         # Bfloat16 for the heavy layers only; heads and losses stay in float32.
-        with self._autocast(obs.device.type):
+        device = obs.device.type
+        normalized = self.normalizer(channels_last(obs), self._dtype(device))
+        with self._autocast(device):
             latent = self.encoder(normalized)
         latent = latent.float()
         # The one place that decides who may change the encoder: under "reconstruction" no
@@ -94,8 +95,13 @@ class ActorCritic(nn.Module):
         return self.normalizer.denormalize(self.decode(self(obs).latent))
 
     def _autocast(self, device: str) -> torch.autocast:
-        enabled = self.config.bfloat16 and has_bfloat16(device)
-        return torch.autocast(device, torch.bfloat16, enabled=enabled)
+        return torch.autocast(
+            device, self._dtype(device), enabled=self._dtype(device) != torch.float32
+        )
+
+    def _dtype(self, device: str) -> torch.dtype:
+        """Of the heavy layers on a device of this type."""
+        return torch.bfloat16 if self.config.bfloat16 and has_bfloat16(device) else torch.float32
 
 
 def sample(policy: Categorical, generator: torch.Generator) -> Tensor:

@@ -55,11 +55,16 @@ class Normalizer(nn.Module):
         self.register_buffer("std", torch.tensor(self.STD_FLOOR))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Grey levels (B, ..., H, W) of any type to normalised units, float32, strides kept."""
+    def forward(self, frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Grey levels (B, ..., H, W) to normalised units of type ``dtype``, strides kept.
+
+        Bfloat16 holds every grey level exactly; what it rounds is the mean image, alike for all
+        frames.
+        """
+        scale = 1 / self.std
         # In the layout of the frames, the mean image is subtracted several times as fast.
-        mean = torch.empty_like(frames[:1], dtype=torch.float32).copy_(self.mean)
-        return frames.to(torch.float32, copy=True).sub_(mean).mul_(1 / self.std)
+        offset = torch.empty_like(frames[:1], dtype=dtype).copy_(-self.mean * scale)
+        return torch.addcmul(offset, frames.to(dtype), scale.to(dtype))
 
     def denormalize(self, frames: Tensor) -> Tensor:
         """Normalised units (..., H, W) to grey levels uint8, rounded and cut to 0..255."""

@@ -116,17 +116,17 @@ def outer_product_loss(
     assert columns.shape[1:] == (rows.shape[1], target.shape[1])
     assert len(columns) == len(rows) == len(target) == len(regions)
     occupied = regions.flatten(1).any(dim=1).nonzero().flatten()
-    inside = regions[occupied] != 0
+    inside = regions[occupied]
     # The three weights, of how many pixels each.
-    beside = inside.numel()
-    counts = columns.new_tensor([0.0, beside, regions.numel() - beside])
-    counts[0] = inside.sum()
-    counts[1] -= counts[0]
+    marked = inside.count_nonzero()
+    counts = torch.stack(
+        [marked, inside.numel() - marked, marked.new_tensor(regions.numel() - inside.numel())]
+    )
     weights = columns.new_tensor([config.artifact, 1.0, config.empty])
     weights = torch.minimum(weights, config.cap * (weights * counts).sum() / counts.sum())
     artifact, base, empty = weights / (weights * counts).sum()
     per_frame = empty.repeat(len(target)).index_fill_(0, occupied, base)
-    factor = torch.where(inside, artifact / base, 1.0)
+    factor = torch.where(inside != 0, artifact / base, 1.0)
     return ReconstructionLoss(
         *_OuterProductError.apply(columns, rows, target, per_frame, occupied, factor)
     )
@@ -148,8 +148,9 @@ class _OuterProductError(torch.autograd.Function):
         """Weighted sum, and plain mean, of the squared errors."""
         error = torch.baddbmm(target, columns.mT, rows, beta=-1)  # (F, H, W)
         unweighted = _energy(error)
-        weighted = error[marked] * factor
-        energy = unweighted.index_copy(0, marked, (weighted * error[marked]).sum(dim=(1, 2)))
+        chosen = error[marked]
+        weighted = chosen * factor
+        energy = unweighted.index_copy(0, marked, (weighted * chosen).sum(dim=(1, 2)))
         # d/de of w * e^2 is 2 * w * e, and e is linear in either profile.
         error.index_copy_(0, marked, weighted)
         slope = 2 * weights[:, None, None]
@@ -170,5 +171,4 @@ class _OuterProductError(torch.autograd.Function):
 
 def _energy(images: Tensor) -> Tensor:
     """(F, H, W) to the sum of squares of each, (F,)."""
-    flat = images.flatten(1)
-    return (flat[:, None] @ flat[:, :, None]).flatten()
+    return torch.linalg.vector_norm(images.flatten(1), dim=1).square()
