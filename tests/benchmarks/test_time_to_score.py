@@ -25,6 +25,7 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     def ours(run_dir: Path, flags: list[str], seconds: float) -> Training:
         assert seconds == 120
         assert (run_dir / "commits").read_text().strip()  # who judges it later wants to know
+        assert flags[2:] == ["--total-steps", "9000"]
         trained.append(("knifesight", int(flags[1])))
         return Training([Point(30.0, 5000, 100.0), Point(100.0, 9000, 600.0)], 1.0)
 
@@ -37,7 +38,7 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     path = tmp_path / "result.json"
     for seeds in (["1"], ["1", "2"]):
         flags = ["--json", str(path), "--minutes", "2", "--seeds", *seeds]
-        flags += ["--runs", str(tmp_path / "runs")]
+        flags += ["--runs", str(tmp_path / "runs"), "--total-steps", "9000"]
         monkeypatch.setattr("sys.argv", ["time_to_score", *flags])
         time_to_score.main()
     assert trained == [(name, seed) for seed in (1, 2) for name in ("knifesight", "a2c", "ppo")]
@@ -45,11 +46,20 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     assert result["final"] == {"knifesight": 600.0, "sb3_a2c": 100.0, "sb3_ppo": 50.0}
     assert result["ratio_to_better_sb3"] == pytest.approx(6.0)
     assert [run["score"] for run in result["runs"][:2]] == [[100.0, 600.0], [None, 100.0]]
+    assert [run["total_steps"] for run in result["runs"][:2]] == [9000, None]
     assert path.with_suffix(".png").stat().st_size > 1000
+    monkeypatch.setattr("sys.argv", ["time_to_score", *flags, "--total-steps", "8000"])
+    with pytest.raises(UserError, match="with another length, machine or code"):
+        time_to_score.main()
 
 
 @pytest.mark.parametrize(
-    "text", ['{"runs": [{"name": "sb3_ppo", "score": [1.0], "machine": "x", "code": "y"}]}', "[]"]
+    "text",
+    [
+        '{"runs": [{"name": "sb3_ppo", "score": [1.0], "total_steps": null, "machine": "x", '
+        '"code": "y"}]}',
+        "[]",
+    ],
 )
 def test_a_file_with_other_runs_is_refused_and_left_alone(tmp_path: Path, monkeypatch, text: str):
     path = tmp_path / "result.json"
@@ -76,7 +86,7 @@ def test_the_yardstick_plays_by_our_protocol_and_its_scores_are_raw():
     assert recorder.points[-1].score == 700.0
 
 
-@pytest.mark.parametrize(("field", "value"), [("minutes", 0), ("seeds", ())])
+@pytest.mark.parametrize(("field", "value"), [("minutes", 0), ("total_steps", 0), ("seeds", ())])
 def test_impossible_settings_are_named(tmp_path: Path, field: str, value: object):
     with pytest.raises(ValueError, match=f"{field} must be"):
         TimeToScoreConfig(json=tmp_path / "x.json", **{field: value})  # type: ignore[arg-type]
