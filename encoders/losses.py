@@ -1,7 +1,7 @@
 """Reconstruction loss in which a few pixels can count: pure functions of tensors."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -172,5 +172,5 @@ class _OuterProductError(torch.autograd.Function):
 
 def _energy(images: Tensor) -> Tensor:
     """(F, H, W) to the sum of squares of each, (F,)."""
-    norms: Tensor = torch.linalg.vector_norm(images.flatten(1), dim=1, dtype=torch.float32)
-    return norms.square()
+    norms = torch.linalg.vector_norm(images.flatten(1), dim=1, dtype=torch.float32)
+    return cast(Tensor, norms).square()

@@ -80,6 +80,20 @@ def test_normalizer_agrees_with_numpy_over_several_batches():
     torch.testing.assert_close(normalizer.denormalize(normalized).numpy(), frames)
 
 
+def test_normalised_units_in_bfloat16_are_those_of_a_mean_image_that_is_rounded():
+    # The mean image in units of the deviation is below 16, so it is rounded by 1/16 at most, alike
+    # for all frames; what remains is the rounding of a number that is itself below 8.
+    rng = np.random.default_rng(0)
+    normalizer = Normalizer(8, 9)
+    frames = torch.from_numpy(rng.integers(0, 256, (30, 8, 9), np.uint8))
+    normalizer.update(frames)
+    rounded, exact = normalizer(frames, torch.bfloat16), normalizer(frames)
+    assert rounded.dtype == torch.bfloat16
+    error = rounded.float() - exact
+    assert error.abs().max() < 1 / 16
+    assert (error - error.mean(dim=0)).abs().max() < 1 / 32
+
+
 def test_frames_without_variance_do_not_blow_up():
     # The first steps of every game show the same empty floor.
     normalizer = Normalizer(8, 8)

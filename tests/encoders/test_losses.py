@@ -104,6 +104,27 @@ def test_the_loss_of_outer_products_is_that_of_the_images_they_make(
     assert not loss.unweighted.requires_grad
 
 
+def test_outer_products_in_bfloat16_lose_a_hundredth_at_most():
+    # Eight bits of mantissa round each error by up to 1/256; the sums stay in float32.
+    torch.manual_seed(0)
+    columns, rows, target = torch.randn(40, 4, 8), torch.randn(40, 4, 12), torch.randn(20, 2, 8, 12)
+    regions = torch.zeros(20, 2, 8, 12, dtype=torch.uint8)
+    regions[3, 1, 1:3, 4:7] = 1
+
+    def learn(dtype: torch.dtype) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        profiles = [profile.to(dtype).requires_grad_() for profile in (columns, rows)]
+        loss = outer_product_loss(*profiles, target.to(dtype), regions, TEN_TIMES)
+        gradients = torch.autograd.grad(loss.weighted, profiles)
+        assert loss.weighted.dtype == loss.unweighted.dtype == torch.float32
+        assert {gradient.dtype for gradient in gradients} == {dtype}
+        return torch.stack(loss).detach(), [gradient.float() for gradient in gradients]
+
+    (exact, exact_gradients), (found, gradients) = learn(torch.float32), learn(torch.bfloat16)
+    torch.testing.assert_close(found, exact, rtol=0.01, atol=0.0)
+    for one, other in zip(gradients, exact_gradients, strict=True):
+        assert (one - other).norm() < 0.01 * other.norm()
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("artifact", 0.5), ("empty", 0.0), ("empty", 1.5), ("cap", 1.0)]
 )
