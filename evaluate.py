@@ -14,7 +14,7 @@ import imageio.v2 as imageio
 import numpy as np
 import torch
 import tyro
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -135,8 +135,7 @@ def evaluate(config: EvaluateConfig) -> None:
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
     checkpoints.restore_model(checkpoint, model)
     console = Console(soft_wrap=True)
-    count = min(config.episodes, MAX_PARALLEL)
-    envs = make_halves(env_config, projection, count, AutoresetMode.DISABLED)
+    envs = make_halves(env_config, projection, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
         for half in envs:
             cleanup.callback(half.close)

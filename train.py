@@ -13,7 +13,6 @@ import cattrs
 import numpy as np
 import torch
 import tyro
-from gymnasium.vector import AutoresetMode
 from rich.console import Console
 
 from agent import checkpoint as checkpoints
@@ -329,8 +328,7 @@ def finish(
         )
     if config.evaluation_games:
         console.print(f"playing {config.evaluation_games} whole games ...")
-        count = min(config.evaluation_games, MAX_PARALLEL)
-        envs = make_halves(config.env, projection, count, AutoresetMode.DISABLED)
+        envs = make_halves(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
         started = time.monotonic()
         episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
         seconds = time.monotonic() - started

@@ -19,8 +19,8 @@ RANDOM_SCORE, HUMAN_SCORE = 258.5, 22_736.3
 """Kung-Fu Master, no-op starts: Wang et al. 2016, "Dueling network architectures", table 2."""
 EVALUATION_SEED = 1_000_000
 """Default seed of the games that judge a policy."""
-MAX_PARALLEL = 32
-"""Games played at the same time at most."""
+MAX_PARALLEL = 16
+"""Games played at the same time at most. More of them would wait longer for the last to end."""
 OnStep = Callable[[NDArray[np.uint8], list[int]], None]
 
 
@@ -37,7 +37,7 @@ def play_games(
     instead would favour short ones, which are the bad ones.
 
     Args:
-        envs: Parts of the environments, played side by side; autoreset mode DISABLED, episode
+        envs: Parts of the environments, played side by side; autoreset mode SAME_STEP, episode
             statistics in ``infos["episode"]``.
         model: The policy, on any device.
         games: How many games in all, at least one for each environment.
@@ -71,27 +71,22 @@ def _play(
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     episodes: dict[int, Episode] = {}  # by the order in which they began
-    game = np.arange(envs.num_envs)  # which one each environment is at
-    playing = np.ones(envs.num_envs, np.bool_)
-    finished, begun = [0] * envs.num_envs, envs.num_envs
-    actions = np.zeros(envs.num_envs, np.int64)
+    playing = list(range(envs.num_envs))  # which game each environment is at
+    finished = [0] * envs.num_envs
+    begun = envs.num_envs
     obs, _ = envs.reset(seed=seed)
-    while playing.any() and not stop.is_set():
+    while len(episodes) < games and not stop.is_set():
         if on_step:
             on_step(obs, finished)
-        policy = model(torch.from_numpy(obs[playing]).to(device)).policy
-        actions[playing] = sample(policy, generator).cpu().numpy()
-        obs, _, terminated, truncated, infos = envs.step(actions)
-        ended = terminated | truncated
-        for n in np.flatnonzero(ended):
-            score, length = infos["episode"]["r"][n], infos["episode"]["l"][n]
-            episodes[game[n]] = Episode(float(score), int(length))
-            finished[n] += 1
-            game[n], begun = begun, begun + 1
-        again = ended & (game < games)
-        playing &= again | ~ended
-        if again.any():
-            obs, _ = envs.reset(options={"reset_mask": again})
+        policy = model(torch.from_numpy(obs).to(device)).policy
+        actions = sample(policy, generator)
+        obs, _, terminated, truncated, infos = envs.step(actions.cpu().numpy())
+        for n in np.flatnonzero(terminated | truncated):
+            if playing[n] < games:
+                score, length = infos["episode"]["r"][n], infos["episode"]["l"][n]
+                episodes[playing[n]] = Episode(float(score), int(length))
+                finished[n] += 1
+            playing[n], begun = begun, begun + 1
     return [episodes[game] for game in sorted(episodes)]
 
 

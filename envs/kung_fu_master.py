@@ -58,10 +58,7 @@ class EnvConfig:
 
 
 def make_halves(
-    config: EnvConfig,
-    projection: Projection,
-    num_envs: int,
-    autoreset: AutoresetMode = AutoresetMode.SAME_STEP,
+    config: EnvConfig, projection: Projection, num_envs: int
 ) -> list[VectorEnv[Any, Any, Any]]:
     """Build two halves of ``num_envs`` games, so that one can be played while the other waits.
 
@@ -69,39 +66,32 @@ def make_halves(
     """
     threads = max(1, (os.cpu_count() or 1) // 2)
     sizes = [size for size in (num_envs - num_envs // 2, num_envs // 2) if size]
-    return [make_envs(config, projection, size, threads, autoreset) for size in sizes]
+    return [make_envs(config, projection, size, threads) for size in sizes]
 
 
 def make_envs(
-    config: EnvConfig,
-    projection: Projection,
-    num_envs: int,
-    num_threads: int = 0,
-    autoreset: AutoresetMode = AutoresetMode.SAME_STEP,
+    config: EnvConfig, projection: Projection, num_envs: int, num_threads: int = 0
 ) -> VectorEnv[Any, Any, Any]:
     """Build ``num_envs`` games that step together.
 
-    Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. When an episode has
-    ended, ``infos["episode"]`` holds its raw score ``r`` and length ``l`` in agent steps (in the
-    rows that ``infos["_episode"]`` marks). ``render()`` returns the native screens of the last
-    step.
+    Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
+    ends is reset within the same step; ``infos["final_obs"]`` then holds its real last
+    observation (in the rows where it ended) and ``infos["episode"]`` its raw score ``r`` and
+    length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). ``render()``
+    returns the native screens of the last step.
 
     Args:
         config: The protocol.
         projection: RGB to one channel.
         num_envs: How many games, at least 1.
         num_threads: Of the emulator; 0 for as many as there are cores.
-        autoreset: With SAME_STEP an episode that ends is reset within the same step, and
-            ``infos["final_obs"]`` holds its real last observation (in the rows where it ended).
-            With DISABLED it rests, see ``RestingEmulators``; each game has a thread of its own.
 
     Returns:
-        A Gymnasium vector environment.
+        A Gymnasium vector environment with autoreset mode SAME_STEP.
     """
-    if autoreset == AutoresetMode.DISABLED:
-        return RecordEpisodeStatistics(PlayArea(RestingEmulators(config, num_envs), projection))
-    emulators = make_emulators(config, num_envs, num_threads)
-    return RecordEpisodeStatistics(PlayArea(emulators, projection))
+    return RecordEpisodeStatistics(
+        PlayArea(make_emulators(config, num_envs, num_threads), projection)
+    )
 
 
 def calibrate(config: EnvConfig, seed: int) -> Projection:
@@ -143,59 +133,6 @@ def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> At
     )
 
 
-class RestingEmulators(VectorEnv[Any, Any, Any]):
-    """Emulators that rest when their game has ended, until ``reset`` names them in its mask.
-
-    ALE's own vector environment steps all of its games or none. This one holds one of those for
-    each game, so that an evaluation spends nothing on games that no longer count. A resting game
-    ignores its action, earns nothing and keeps its screen.
-    """
-
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012, as in Gymnasium
-
-    def __init__(self, config: EnvConfig, num_envs: int) -> None:
-        """Load ``num_envs`` games."""
-        self.num_envs = num_envs
-        self._emulators = [make_emulators(config, 1, 1) for _ in range(num_envs)]
-        self._resting = np.zeros(num_envs, np.bool_)
-        self._screens = np.zeros((num_envs, 1, *SCREEN_SHAPE, 3), np.uint8)
-        self.single_observation_space = self._emulators[0].single_observation_space
-        self.single_action_space = self._emulators[0].single_action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start a new game where ``options["reset_mask"]``, (N,) bool, is set; or everywhere.
-
-        Game n is seeded with ``seed`` + n; without a seed its random numbers go on.
-        """
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
-        for n in np.flatnonzero(mask):
-            screens, _ = self._emulators[n].reset(seed=None if seed is None else seed + int(n))
-            self._screens[n] = screens[0]
-        self._resting &= ~mask
-        return self._screens, {}
-
-    def step(
-        self, actions: NDArray[np.int64]
-    ) -> tuple[
-        NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
-        """Act once in every game that is not resting; the screens are those of this object."""
-        rewards = np.zeros(self.num_envs, np.int32)
-        terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
-        playing = np.flatnonzero(~self._resting)
-        for n in playing:
-            self._emulators[n].send(actions[n : n + 1])
-        for n in playing:
-            screens, rewards[n : n + 1], terminated[n], truncated[n], _ = self._emulators[n].recv()
-            self._screens[n] = screens[0]
-        self._resting |= terminated | truncated
-        return self._screens, rewards, terminated, truncated, {}
-
-
 class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
     """Cuts out the play area, projects it to one channel and stacks four frames.
 
@@ -214,14 +151,11 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start episodes anew: all, or those in ``options["reset_mask"]``, (N,) bool."""
+        """Start every episode anew; ``seed`` and ``options`` go to the emulator."""
         screens, infos = self.env.reset(seed=seed, options=options)
         self._screens = screens[:, 0]
-        stacks = np.repeat(self._observe(self._screens)[:, None], STACK, axis=1)
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
-        stacks[~mask] = self._stacks[~mask]
-        self._stacks = stacks
-        return stacks, infos
+        self._stacks = np.repeat(self._observe(self._screens)[:, None], STACK, axis=1)
+        return self._stacks, infos
 
     def step(
         self, actions: NDArray[np.int64]
@@ -235,8 +169,8 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         stacks = np.empty_like(self._stacks)  # anew every time: the last one is the caller's
         stacks[:, :-1] = self._stacks[:, 1:]
         stacks[:, -1] = frames
-        if "final_obs" in infos:
-            ended = np.flatnonzero(terminated | truncated)
+        ended = np.flatnonzero(terminated | truncated)
+        if len(ended):
             final_obs = stacks.copy()
             final_obs[ended, -1] = self._observe(infos["final_obs"][ended, 0])
             infos["final_obs"] = final_obs

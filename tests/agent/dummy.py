@@ -48,26 +48,3 @@ class CountingEnv(VectorEnv):
         self.ages[ended] = 0
         self.returns[ended] = 0
         return self._obs(), actions.astype(np.int32), ended & ~odd, ended & odd, infos
-
-
-class RestingEnv(CountingEnv):
-    """Stands still where an episode has ended, until ``reset`` names it in its mask."""
-
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012, as in Gymnasium
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
-        if options is None:
-            self.resting = np.zeros(self.num_envs, bool)
-            self.steps = np.zeros(self.num_envs, int)
-            return super().reset()
-        assert self.resting[options["reset_mask"]].all()  # nothing is cut short
-        self.resting &= ~options["reset_mask"]
-        return self._obs(), {}
-
-    def step(self, actions: np.ndarray) -> tuple[Any, ...]:
-        self.ages[self.resting] = -1
-        self.steps += ~self.resting
-        obs, rewards, terminated, truncated, infos = super().step(actions * ~self.resting)
-        infos.pop("final_obs", None)
-        self.resting |= terminated | truncated
-        return obs, rewards, terminated, truncated, infos

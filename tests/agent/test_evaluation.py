@@ -8,7 +8,7 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.collector import Episode
 from agent.evaluation import play_games, report, summarize
 from encoders import EncoderConfig
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, RestingEnv
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
 
 
 def make_model() -> ActorCritic:
@@ -43,38 +43,30 @@ def test_random_play_is_zero_and_a_human_is_one():
 
 def test_every_game_that_begins_counts_however_long_it_is():
     # One environment's games take 2 steps, the other's 50. The first four to end are short.
-    episodes = play_games([RestingEnv([2, 50])], make_model(), games=4, seed=0)
+    episodes = play_games([CountingEnv([2, 50])], make_model(), games=4, seed=0)
     assert [episode.length for episode in episodes] == [2, 50, 2, 2]
     # The second long game begins as the 26th or 27th.
-    episodes = play_games([RestingEnv([2, 50])], make_model(), games=30, seed=0)
+    episodes = play_games([CountingEnv([2, 50])], make_model(), games=30, seed=0)
     assert [episode.length for episode in episodes].count(50) == 2
 
 
-def test_a_game_that_does_not_count_is_not_played():
-    # The second environment's only game takes 50 steps; the first plays the other three and rests.
-    envs = RestingEnv([2, 50])
-    episodes = play_games([envs], make_model(), games=4, seed=0)
-    assert [episode.length for episode in episodes] == [2, 50, 2, 2]
-    assert envs.steps.tolist() == [6, 50]
-
-
 def test_parts_share_the_games_by_their_size():
-    parts = [RestingEnv([3, 3]), RestingEnv([5])]
+    parts = [CountingEnv([3, 3]), CountingEnv([5])]
     episodes = play_games(parts, make_model(), games=7, seed=0)
     assert [episode.length for episode in episodes] == [3] * 5 + [5] * 2
 
 
 def test_the_same_seed_gives_the_same_games_whatever_was_drawn_before():
-    first = play_games([RestingEnv([20, 30])], make_model(), games=2, seed=5)
+    first = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
     torch.rand(7)
-    again = play_games([RestingEnv([20, 30])], make_model(), games=2, seed=5)
+    again = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
     assert first == again
-    assert first != play_games([RestingEnv([20, 30])], make_model(), games=2, seed=6)
+    assert first != play_games([CountingEnv([20, 30])], make_model(), games=2, seed=6)
 
 
 def test_the_policy_is_sampled():
     # An untrained policy is almost uniform over the rewards 0, 1 and 2; its mode would be constant.
-    (episode,) = play_games([RestingEnv([200])], make_model(), games=1, seed=0)
+    (episode,) = play_games([CountingEnv([200])], make_model(), games=1, seed=0)
     assert 150 < episode.score < 250
 
 

@@ -4,7 +4,6 @@ import ale_py
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 from envs import (
     NUM_ACTIONS,
@@ -117,42 +116,6 @@ def test_halves_play_the_same_games_as_the_whole():
     (only,) = make_halves(EnvConfig(), PROJECTION, 1)
     assert only.num_envs == 1
     only.close()
-
-
-def test_a_game_that_has_ended_rests_until_it_is_reset():
-    # 40 emulator frames are 10 steps.
-    config = EnvConfig(max_episode_frames=40)
-    resting = make_envs(config, PROJECTION, 3, autoreset=AutoresetMode.DISABLED)
-    whole = make_envs(config, PROJECTION, 3)
-    obs, _ = resting.reset(seed=7)
-    expected, _ = whole.reset(seed=7)
-    rng = np.random.default_rng(0)
-    for step in range(1, 11):
-        np.testing.assert_array_equal(obs, expected)
-        actions = rng.integers(NUM_ACTIONS, size=3)
-        obs, rewards, terminated, truncated, infos = resting.step(actions)
-        expected, *other, expected_infos = whole.step(actions)
-        for found, as_before in zip((rewards, terminated, truncated), other, strict=True):
-            np.testing.assert_array_equal(found, as_before)
-        assert truncated.all() == (step == 10)
-    np.testing.assert_array_equal(obs, expected_infos["final_obs"])
-    np.testing.assert_array_equal(infos["episode"]["l"], [10, 10, 10])
-    # The second game begins anew, the others keep their last observation and earn nothing.
-    obs, _ = resting.reset(options={"reset_mask": np.array([False, True, False])})
-    np.testing.assert_array_equal(obs[[0, 2]], expected_infos["final_obs"][[0, 2]])
-    np.testing.assert_array_equal(obs[1], np.broadcast_to(obs[1, 0], OBSERVATION_SHAPE))
-    for step in range(1, 11):
-        screens = resting.render()[0].copy()
-        _, rewards, terminated, truncated, infos = resting.step(rng.integers(NUM_ACTIONS, size=3))
-        np.testing.assert_array_equal(resting.render()[0], screens)
-        assert not rewards[[0, 2]].any()
-        assert not terminated.any()
-        assert not truncated[[0, 2]].any()
-        assert truncated[1] == (step == 10)
-    np.testing.assert_array_equal(infos["_episode"], [False, True, False])
-    assert infos["episode"]["l"][1] == 10
-    for envs in (resting, whole):
-        envs.close()
 
 
 def test_observations_stay_as_they_were_when_the_game_goes_on():
