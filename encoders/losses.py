@@ -172,5 +172,5 @@ class _OuterProductError(torch.autograd.Function):
 
 def _energy(images: Tensor) -> Tensor:
     """(F, H, W) to the sum of squares of each, (F,)."""
-    norms = torch.linalg.vector_norm(images.flatten(1), dim=1, dtype=torch.float32)
-    return cast(Tensor, norms).square()
+    flat = images.flatten(1)
+    return cast(Tensor, torch.linalg.vector_norm(flat, dim=1, dtype=torch.float32)).square()
