@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
 
-.PHONY: train test check format tensorboard evaluate clean
+.PHONY: train test test-long check format tensorboard evaluate clean
 
 train: $(VENV)/.installed
 	$(PYTHON) train.py --run-dir $(RUN_DIR) $(ARGS)
@@ -17,6 +17,9 @@ tensorboard: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(PYTHON) -m pytest $(ARGS)
+
+test-long: $(VENV)/.installed-dev
+	$(PYTHON) -m pytest -m long $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import cattrs
 import imageio.v2 as imageio
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from rich.console import Console
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.checkpoint import Checkpoint
+from agent.counters import Counters
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
 from agent.memory import keep_freed_memory
@@ -118,6 +121,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class Trained(NamedTuple):
+    """What a checkpoint holds for somebody who wants to play."""
+
+    model: ActorCritic
+    env: EnvConfig
+    projection: Projection
+    detector: ArtifactDetector
+    weights: ArtifactWeightsConfig
+    counters: Counters
+
+
+def trained(checkpoint: Checkpoint) -> Trained:
+    """Build what ``checkpoint`` holds.
+
+    Raises:
+        CheckpointError: If it does not fit.
+    """
+    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
+    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
+    checkpoints.restore_model(checkpoint, model)
+    return Trained(
+        model,
+        checkpoint.read(EnvConfig, "config", "env"),
+        checkpoint.read(Projection, "projection"),
+        ArtifactDetector(checkpoint.read(ArtifactDetectorConfig, "config", "detector")),
+        checkpoint.read(ArtifactWeightsConfig, "config", "weights"),
+        checkpoint.read(Counters, "counters"),
+    )
+
+
 def evaluate(config: EvaluateConfig) -> None:
     """Load, play, print and write.
 
@@ -125,16 +158,11 @@ def evaluate(config: EvaluateConfig) -> None:
         UserError: If the checkpoint cannot be used.
     """
     keep_freed_memory()
-    checkpoint = checkpoints.load(config.checkpoint)
-    counters = checkpoint.read(dict[str, Any], "counters")
-    env_config = checkpoint.read(EnvConfig, "config", "env")
-    projection = checkpoint.read(Projection, "projection")
-    weights = checkpoint.read(ArtifactWeightsConfig, "config", "weights")
-    detector = ArtifactDetector(checkpoint.read(ArtifactDetectorConfig, "config", "detector"))
-    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
-    checkpoints.restore_model(checkpoint, model)
+    checkpoint = checkpoints.load(config.checkpoint, trained)
+    model, env_config, projection, detector, weights, counters = trained(checkpoint)
     console = Console(soft_wrap=True)
+    for _, reason in checkpoint.unusable:
+        console.print(f"warning: {reason}", markup=False, highlight=False)
     envs = make_halves(env_config, projection, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
         for half in envs:
@@ -148,7 +176,7 @@ def evaluate(config: EvaluateConfig) -> None:
         started = time.monotonic()
         episodes = play_games(envs, model, config.episodes, config.seed, on_step)
         seconds = time.monotonic() - started
-    result = report(episodes, config.seed, seconds, counters)
+    result = report(episodes, config.seed, seconds, cattrs.unstructure(counters))
     console.print(score_table(result))
     if config.json:
         config.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -38,8 +38,8 @@ class ActorCriticConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if self.branch_units < 1:
-            raise ValueError(f"branch_units must be at least 1, got {self.branch_units}")
+        if not 1 <= self.branch_units <= 4096:
+            raise ValueError(f"branch_units must be from 1 to 4096, got {self.branch_units}")
 
 
 class ActorCritic(nn.Module):

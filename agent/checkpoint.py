@@ -1,7 +1,9 @@
-"""Checkpoints: one file of tensors and primitives, written whole or not at all."""
+"""Checkpoints: one file of tensors and primitives, written whole or not at all, and checked."""
 
+import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,14 +15,20 @@ from torch import Tensor, nn
 
 from agent.errors import UserError
 
-FORMAT, VERSION = "knifesight-checkpoint", "5"
+FORMAT, VERSION = "knifesight-checkpoint", "6"
 T = TypeVar("T")
 KEPT = 2
 """Numbered checkpoints that a run directory keeps."""
+TEMPORARY = ".tmp"
+"""Ending of a file that is being written; nothing that loads looks for it."""
 
 
 class CheckpointError(UserError):
     """A checkpoint is missing, damaged, foreign or does not fit."""
+
+
+class SaveError(RuntimeError):
+    """A checkpoint could not be written; those that were there are as they were."""
 
 
 class Checkpoint(NamedTuple):
@@ -29,6 +37,8 @@ class Checkpoint(NamedTuple):
     path: Path
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    unusable: tuple[tuple[Path, str], ...] = ()
+    """Newer checkpoints of the same run that were passed over, and why; to be told to the user."""
 
     def read(self, kind: type[T], *keys: str) -> T:
         """The part of the state under ``keys`` as a dataclass.
@@ -104,46 +114,71 @@ def restore_model(checkpoint: Checkpoint, model: nn.Module) -> None:
     model.load_state_dict(found)
 
 
-def save(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+def save(path: Path, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
     """Write a checkpoint so that ``path`` always holds a whole one.
 
     The bytes go to a hidden file beside the target, are flushed to the disk and renamed onto it.
 
     Raises:
-        OSError: If the directory cannot be written; the old file is untouched.
+        SaveError: If it cannot be written, for want of space for instance. The old file is
+            untouched and nothing half-written stays.
     """
+    kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps(state)
     content = safetensors.torch.save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        {"format": FORMAT, "version": VERSION, "state": json.dumps(state)},
+        kept, {"format": FORMAT, "version": VERSION, "state": text, "sha256": _digest(kept, text)}
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SaveError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint file, or the latest one of a run directory.
+def load(path: Path, check: Callable[[Checkpoint], object] = lambda _: None) -> Checkpoint:
+    """Read a checkpoint file, or the newest usable one of a run directory.
 
     Nothing is unpickled: the format is safetensors.
 
+    Args:
+        path: The file or directory.
+        check: Raises CheckpointError for a checkpoint that does not fit the caller's program.
+
+    Returns:
+        The checkpoint; ``unusable`` tells which newer ones of the directory were passed over.
+
     Raises:
-        CheckpointError: If there is none, or it is truncated, foreign or of another version.
+        CheckpointError: If there is none, or it is damaged, foreign, of another version or does
+            not fit. For a directory: if that is true of all it holds.
     """
+    if not path.is_dir():
+        return _read(path, check)
+    unusable: list[tuple[Path, str]] = []
+    for file in reversed(numbered(path)):
+        try:
+            return _read(file, check)._replace(unusable=tuple(unusable))
+        except CheckpointError as error:
+            unusable.append((file, str(error)))
+    if unusable:
+        reasons = "; ".join(reason for _, reason in unusable)
+        raise CheckpointError(f"{reasons}; no other checkpoint is there")
+    raise CheckpointError(f"{path}: holds no checkpoint")
+
+
+def _read(path: Path, check: Callable[[Checkpoint], object]) -> Checkpoint:
+    """``load`` for a file."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        if path.is_dir():
-            files = numbered(path)
-            if not files:
-                raise CheckpointError(f"{path}: holds no checkpoint")
-            path = files[-1]
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such checkpoint")
         opened: Any = safetensors.safe_open(path, "pt")
         with opened as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -156,16 +191,22 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path}: format version {metadata.get('version')}, this program reads {VERSION}"
         )
-    try:
-        return Checkpoint(path, tensors, json.loads(metadata["state"]))
-    except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: damaged, its state cannot be read") from error
+    text = metadata.get("state", "")
+    if metadata.get("sha256") != _digest(tensors, text):
+        raise CheckpointError(f"{path}: damaged, its checksum does not match")
+    checkpoint = Checkpoint(path, tensors, json.loads(text))
+    check(checkpoint)
+    return checkpoint
 
 
 def save_numbered(
-    run_dir: Path, steps: int, tensors: dict[str, Tensor], state: dict[str, Any]
+    run_dir: Path, steps: int, tensors: Mapping[str, Tensor], state: dict[str, Any]
 ) -> Path:
-    """Save as the latest checkpoint of a run and drop all but the newest ``KEPT``."""
+    """Save as the latest checkpoint of a run; after that drop all but the newest ``KEPT``.
+
+    Raises:
+        SaveError: If it cannot be written; then none is dropped.
+    """
     path = run_dir / "checkpoints" / f"steps_{steps:012d}.safetensors"
     save(path, tensors, state)
     for old in numbered(run_dir)[:-KEPT]:
@@ -173,14 +214,39 @@ def save_numbered(
     return path
 
 
-def save_best(run_dir: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Save as the best checkpoint of a run."""
+def save_best(run_dir: Path, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
+    """Save as the best checkpoint of a run.
+
+    Raises:
+        SaveError: If it cannot be written.
+    """
     save(run_dir / "checkpoints" / "best.safetensors", tensors, state)
 
 
 def numbered(run_dir: Path) -> list[Path]:
     """The checkpoints of a run directory by steps, oldest first, without the best."""
     return sorted((run_dir / "checkpoints").glob("steps_*.safetensors"))
+
+
+def tidy(run_dir: Path, unusable: Iterable[Path]) -> None:
+    """Delete what a killed run left half-written, and set unusable checkpoints aside.
+
+    These stay in the directory under another name, so that they are neither loaded nor counted.
+    """
+    for orphan in (run_dir / "checkpoints").glob(f".*{TEMPORARY}"):
+        orphan.unlink()
+    for path in unusable:
+        path.rename(path.with_suffix(".unusable"))
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    """SHA-256 over the state and over every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _group(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:

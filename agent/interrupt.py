@@ -1,20 +1,41 @@
-"""Ctrl-C."""
+"""Ctrl-C and SIGTERM."""
 
 import signal
+import sys
+from types import FrameType
+
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+"""What a shell reports of a process that a signal has ended."""
 
 
 class StopRequest:
-    """Turns the first Ctrl-C into a request; the second one interrupts at once."""
+    """Lets an update end before a signal ends the training.
+
+    While ``deferring`` the first signal is only noted; otherwise, and the second time, the program
+    ends at once: with KeyboardInterrupt after Ctrl-C, with SystemExit(143) after SIGTERM.
+    """
 
     def __init__(self) -> None:
-        """Take over SIGINT until ``close``."""
-        self.requested = False
-        self._previous = signal.signal(signal.SIGINT, self._request)
+        """Take over SIGINT and SIGTERM until ``close``."""
+        self.deferring = False
+        self.signal: int | None = None
+        """The signal that was noted."""
+        self._previous = {number: signal.signal(number, self._handle) for number in EXIT_CODES}
 
-    def _request(self, *_: object) -> None:
-        self.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    @property
+    def requested(self) -> bool:
+        """Whether to stop as soon as the work at hand is saved."""
+        return self.signal is not None
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.deferring and self.signal is None:
+            self.signal = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            sys.exit(EXIT_CODES[signal.SIGTERM])
 
     def close(self) -> None:
-        """Give SIGINT back."""
-        signal.signal(signal.SIGINT, self._previous)
+        """Give both signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

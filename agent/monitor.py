@@ -1,6 +1,6 @@
 """TensorBoard: scalars of every update, and pictures of what the encoder loses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,15 +29,20 @@ class Monitor:
     ROWS = 4
     """Samples in an image grid."""
 
-    def __init__(self, log_dir: Path, steps: int) -> None:
-        """Open a new event file; what an earlier one holds beyond ``steps`` is hidden."""
-        self._writer = SummaryWriter(log_dir, purge_step=steps + 1)
+    def __init__(self, log_dir: Path, steps: int, warn: Callable[[str], object]) -> None:
+        """Open a new event file; what an earlier one holds beyond ``steps`` is hidden.
+
+        If it cannot be written any more, ``warn`` is told once and nothing more is written: a full
+        disk does not end a training.
+        """
+        self._writer: SummaryWriter | None = SummaryWriter(log_dir, purge_step=steps + 1)
+        self._warn = warn
         self._remembered: Sample | None = None
 
     def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
         """Write every metric under its tag."""
         for tag, value in metrics.items():
-            self._writer.add_scalar(tag, value, steps)
+            self._write(lambda writer, tag=tag, value=value: writer.add_scalar(tag, value, steps))
 
     def remember(self, rollout: Rollout) -> None:
         """Keep one observation with an artifact in its newest frame, if the rollout has one."""
@@ -63,12 +68,24 @@ class Monitor:
         others = (others + rollout.size // 2).clamp(max=rollout.size - 1)
         samples += [self._sample(rollout, index) for index in others]
         image = draw_samples(model, samples, weights)
-        self._writer.add_image("reconstruction/samples", image, steps, dataformats="HWC")
+        self._write(
+            lambda writer: writer.add_image(
+                "reconstruction/samples", image, steps, dataformats="HWC"
+            )
+        )
         return image
 
     def close(self) -> None:
         """Flush and close the event file."""
-        self._writer.close()
+        self._write(SummaryWriter.close)
+
+    def _write(self, write: Callable[[SummaryWriter], object]) -> None:
+        if self._writer:
+            try:
+                write(self._writer)
+            except OSError as error:
+                self._writer = None
+                self._warn(f"warning: TensorBoard's events end here: {error.strerror}")
 
     @staticmethod
     def _sample(rollout: Rollout, index: Tensor) -> Sample:

@@ -15,7 +15,7 @@ from encoders import ArtifactWeightsConfig, outer_product_loss
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss or gradient became NaN or infinite; no parameter was changed by it."""
+    """Too many losses or gradients in a row were NaN or infinite; none changed a parameter."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class PPOConfig:
     """Agent steps at the start in which only the autoencoder learns, on the images of the
     untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
     the order "autoencoder first, then the branches on its output"."""
+    max_skipped: int = 10
+    """A minibatch whose loss or gradient is NaN or infinite is skipped; so many of them in a row
+    end the training."""
     normalizer_steps: int = 40_000
     """Agent steps at the start in which the mean image and standard deviation are fitted."""
     reward_scale: float = 0.01
@@ -71,32 +74,35 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name in ("num_steps", "num_epochs", "num_minibatches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("autoencoder_steps", "normalizer_steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in (
-            "learning_rate",
-            "autoencoder_lr_factor",
-            "clip",
-            "max_grad_norm",
-            "reward_scale",
+        for name, lowest, highest in (
+            ("num_steps", 1, 4096),
+            ("num_epochs", 1, 1000),
+            ("num_minibatches", 1, 2**17),
+            ("max_skipped", 1, 10**9),
+            ("autoencoder_steps", 0, 10**12),
+            ("normalizer_steps", 0, 10**12),
+            ("final_learning_rate", 0, 1),
+            ("value_coef", 0, 10**6),
+            ("entropy_coef", 0, 10**6),
+            ("reconstruction_coef", 0, 10**6),
+            ("gamma", 0, 1),
+            ("gae_lambda", 0, 1),
         ):
-            if not 0.0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in (
-            "final_learning_rate",
-            "value_coef",
-            "entropy_coef",
-            "reconstruction_coef",
+            if not lowest <= getattr(self, name) <= highest:
+                raise ValueError(
+                    f"{name} must be from {lowest} to {highest}, got {getattr(self, name)}"
+                )
+        for name, highest in (
+            ("learning_rate", 1),
+            ("autoencoder_lr_factor", 1000),
+            ("clip", 10**6),
+            ("max_grad_norm", 10**6),
+            ("reward_scale", 10**6),
         ):
-            if not 0.0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("gamma", "gae_lambda"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+            if not 0.0 < getattr(self, name) <= highest:
+                raise ValueError(
+                    f"{name} must be above 0 and at most {highest}, got {getattr(self, name)}"
+                )
         if not self.reward_clip[0] < self.reward_clip[1]:
             raise ValueError(f"reward_clip must be (low, high), got {self.reward_clip}")
 
@@ -135,6 +141,7 @@ class PPO:
     ) -> None:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights = model, config, weights
+        self._skipped = 0  # minibatches in a row
         branches = [*model.actor.parameters(), *model.critic.parameters()]
         autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
         self.optimizer = torch.optim.Adam(
@@ -159,8 +166,8 @@ class PPO:
             Metrics by TensorBoard tag, means over the optimizer steps.
 
         Raises:
-            NonFiniteLossError: If a loss or gradient is NaN or infinite; the parameters are as
-                before that minibatch.
+            NonFiniteLossError: If the losses or gradients of ``max_skipped`` minibatches in a row,
+                over all updates, are NaN or infinite. They change no parameter.
         """
         config = self.config
         learning_rate = config.learning_rate_at(progress)
@@ -184,6 +191,7 @@ class PPO:
         parameters = list(self.model.parameters())
         history: list[Tensor] = []
         names: list[str] = []
+        skipped = 0
         for batch in self._minibatches(rollout, advantages, returns):
             losses, metrics = self._losses(batch)
             assert losses.keys() == coefficients.keys()
@@ -194,7 +202,10 @@ class PPO:
                 [grad for grad in (p.grad for p in parameters) if grad is not None]
             )
             if not torch.isfinite(loss + norm):
-                raise NonFiniteLossError(f"loss {loss.item()}, gradient norm {norm.item()}")
+                self._skip(loss.item(), norm.item())
+                skipped += 1
+                continue
+            self._skipped = 0
             # Fused Adam divides the gradients by this while it reads them, which saves a pass.
             scale = (norm / config.max_grad_norm).clamp(min=1.0)
             self.optimizer.grad_scale = scale  # pyright: ignore[reportAttributeAccessIssue]
@@ -208,12 +219,21 @@ class PPO:
             # each other are so alike that one in four tells as much.
             frames = rollout.frames[rollout.stack :: rollout.stack]
             self.model.normalizer.update(frames.flatten(0, 1))
-        means = cast(list[float], torch.stack(history).mean(dim=0).tolist())
-        return dict(zip(names, means, strict=True)) | {
+        means = torch.stack(history).mean(dim=0).tolist() if history else []
+        return dict(zip(names, cast(list[float], means), strict=True)) | {
+            "gradients/skipped": skipped,
             "policy/learning_rate": learning_rate,
             "value/explained_variance": explained.item(),
             "artifacts/frames": rollout.has_artifact.float().mean().item(),
         }
+
+    def _skip(self, loss: float, norm: float) -> None:
+        self._skipped += 1
+        if self._skipped >= self.config.max_skipped:
+            raise NonFiniteLossError(
+                f"{self._skipped} minibatches in a row had a loss or gradient that is not finite, "
+                f"at last loss {loss} and gradient norm {norm}"
+            )
 
     def _minibatches(
         self, rollout: Rollout, advantages: Tensor, returns: Tensor

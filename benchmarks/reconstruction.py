@@ -63,9 +63,9 @@ class ReconstructionBenchmarkConfig(DataConfig):
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
         if not self.arms or not set(self.arms) <= ARMS.keys():
             raise ValueError(f"arms must be some of {', '.join(ARMS)}, got {self.arms}")
-        if self.samples < BATCH:
-            raise ValueError(f"samples must be at least {BATCH}, got {self.samples}")
-        if not self.seeds or min(self.seeds) < 0:
+        if not BATCH <= self.samples <= 10**9:
+            raise ValueError(f"samples must be from {BATCH} to {10**9}, got {self.samples}")
+        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
 
 

@@ -49,11 +49,15 @@ class ThroughputConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name in ("rounds", "num_envs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 20 <= self.seconds < float("inf"):
-            raise ValueError(f"seconds must be at least 20, got {self.seconds}")
+        for name, lowest, highest in (
+            ("rounds", 1, 1000),
+            ("seconds", 20, 3600),
+            ("num_envs", 1, 1024),
+        ):
+            if not lowest <= getattr(self, name) <= highest:
+                raise ValueError(
+                    f"{name} must be from {lowest} to {highest}, got {getattr(self, name)}"
+                )
 
 
 def main() -> None:

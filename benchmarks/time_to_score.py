@@ -56,10 +56,10 @@ class TimeToScoreConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name in ("minutes", "total_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.seeds or min(self.seeds) < 0:
+        for name, highest in (("minutes", 10**4), ("total_steps", 10**12)):
+            if not 1 <= getattr(self, name) <= highest:
+                raise ValueError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
+        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
 
 

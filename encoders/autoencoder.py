@@ -23,11 +23,11 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name in ("latent_dim", "decoder_units", "rank"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if min(self.channels) < 1:
-            raise ValueError(f"channels must each be at least 1, got {self.channels}")
+        for name, highest in (("latent_dim", 1024), ("decoder_units", 4096), ("rank", 64)):
+            if not 1 <= getattr(self, name) <= highest:
+                raise ValueError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
+        if not 1 <= min(self.channels) <= max(self.channels) <= 256:
+            raise ValueError(f"channels must each be from 1 to 256, got {self.channels}")
 
 
 class Normalizer(nn.Module):

@@ -21,12 +21,12 @@ class ArtifactWeightsConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if not 1.0 <= self.artifact < float("inf"):
-            raise ValueError(f"artifact must be a finite number from 1, got {self.artifact}")
-        if not 0.0 < self.empty <= 1.0:
-            raise ValueError(f"empty must be above 0 and at most 1, got {self.empty}")
-        if not 1.0 < self.cap < float("inf"):
-            raise ValueError(f"cap must be a finite number above 1, got {self.cap}")
+        if not 1.0 <= self.artifact <= 10**6:
+            raise ValueError(f"artifact must be from 1 to {10**6}, got {self.artifact}")
+        if not 1e-6 <= self.empty <= 1.0:
+            raise ValueError(f"empty must be from 0.000001 to 1, got {self.empty}")
+        if not 1.0 < self.cap <= 10**6:
+            raise ValueError(f"cap must be above 1 and at most {10**6}, got {self.cap}")
 
 
 def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:

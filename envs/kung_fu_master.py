@@ -48,11 +48,11 @@ class EnvConfig:
                 "repeat_action_probability must be from 0 to 1, "
                 f"got {self.repeat_action_probability}"
             )
-        if self.frameskip < 1:
-            raise ValueError(f"frameskip must be at least 1, got {self.frameskip}")
-        if self.max_episode_frames < self.frameskip:
+        if not 1 <= self.frameskip <= 60:
+            raise ValueError(f"frameskip must be from 1 to 60, got {self.frameskip}")
+        if not self.frameskip <= self.max_episode_frames < 2**31:
             raise ValueError(
-                f"max_episode_frames must be at least frameskip ({self.frameskip}), "
+                f"max_episode_frames must be from frameskip ({self.frameskip}) to {2**31 - 1}, "
                 f"got {self.max_episode_frames}"
             )
 

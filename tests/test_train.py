@@ -18,6 +18,7 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
+from config import parse
 from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
 
@@ -157,7 +158,7 @@ def test_a_nan_loss_names_the_last_good_checkpoint(tmp_path: Path, capsys, monke
 
 
 def test_a2c_has_defaults_of_its_own_and_trains(tmp_path: Path):
-    config, _ = train.parse(["--algorithm", "a2c", "--ppo.gamma", "0.98"])
+    config, _ = parse(["--algorithm", "a2c", "--ppo.gamma", "0.98"])
     assert (config.ppo.num_epochs, config.ppo.num_minibatches, config.ppo.num_steps) == (1, 1, 8)
     assert config.ppo.gamma == 0.98
     flags = ["--algorithm=a2c", "--num-envs", "2", "--total-steps", "16"]

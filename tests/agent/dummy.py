@@ -19,9 +19,9 @@ class CountingEnv(VectorEnv):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012, as in Gymnasium
 
-    def __init__(self, lengths: list[int]) -> None:
+    def __init__(self, lengths: list[int], obs_shape: tuple[int, ...] = OBS_SHAPE) -> None:
         self.num_envs, self.lengths = len(lengths), np.array(lengths)
-        self.single_observation_space = Box(0, 255, OBS_SHAPE, np.uint8)
+        self.single_observation_space = Box(0, 255, obs_shape, np.uint8)
         self.single_action_space = Discrete(NUM_ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -29,7 +29,7 @@ class CountingEnv(VectorEnv):
     def _obs(self) -> np.ndarray:
         ages = np.maximum(self.ages[:, None] + np.arange(-3, 1), 0)  # padded with the first frame
         levels = (10 + ages).astype(np.uint8)[:, :, None, None]
-        return np.broadcast_to(levels, (self.num_envs, *OBS_SHAPE)).copy()
+        return np.broadcast_to(levels, self.observation_space.shape).copy()
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         self.ages = np.zeros(self.num_envs, int)

@@ -9,7 +9,7 @@ import torch
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
-from agent.checkpoint import CheckpointError
+from agent.checkpoint import Checkpoint, CheckpointError, SaveError
 from agent.ppo import PPO, PPOConfig
 from encoders import ArtifactWeightsConfig, EncoderConfig
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
@@ -60,9 +60,24 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SaveError, match=r"a\.safetensors cannot be written: No space"):
         checkpoints.save(path, {"x": torch.zeros(3)}, STATE)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]  # the space of the failed attempt is free again
+
+
+def test_a_failed_save_drops_no_older_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for steps in (10, 20):
+        checkpoints.save_numbered(tmp_path, steps, {"x": torch.ones(1)}, STATE)
+    before = {path: path.read_bytes() for path in checkpoints.numbered(tmp_path)}
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", no_space)
+    with pytest.raises(SaveError):
+        checkpoints.save_numbered(tmp_path, 30, {"x": torch.ones(1)}, STATE)
+    assert {path: path.read_bytes() for path in checkpoints.numbered(tmp_path)} == before
 
 
 def test_the_latest_two_and_the_best_are_kept(tmp_path: Path):
@@ -91,6 +106,81 @@ def test_truncated_files_are_named(tmp_path: Path, length: int):
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(CheckpointError, match=r"a\.safetensors: damaged or not a checkpoint"):
         checkpoints.load(path)
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path):
+    # Every bit of a small file: each makes it unreadable, foreign or of another checksum, except in
+    # the padding of the header, where nothing is.
+    path = tmp_path / "a.safetensors"
+    tensors = {"x": torch.arange(3.0), "y": torch.tensor(True)}
+    checkpoints.save(path, tensors, STATE)
+    whole = path.read_bytes()
+    header_ends = 8 + int.from_bytes(whole[:8], "little")
+    padding = range(len(whole[:header_ends].rstrip(b" ")), header_ends)
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        if bit // 8 not in padding:
+            with pytest.raises(CheckpointError, match=r"a\.safetensors: "):
+                checkpoints.load(path)
+
+
+def damage(path: Path, kind: str) -> None:
+    """Replace a good checkpoint by one that cannot be used."""
+    content = path.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "flipped":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif kind == "foreign":
+        safetensors.torch.save_file({"x": torch.ones(1)}, path)
+    elif kind == "newer":
+        checkpoint = {"format": checkpoints.FORMAT, "version": "999", "state": "{}"}
+        safetensors.torch.save_file({"x": torch.ones(1)}, path, checkpoint)
+    else:
+        checkpoints.save(path, {"x": torch.ones(7)}, STATE)
+
+
+def one_number(checkpoint: Checkpoint) -> None:
+    """A program that wants a tensor x of one number."""
+    if checkpoint.tensors["x"].shape != (1,):
+        raise CheckpointError(f"{checkpoint.path}: tensor x has another shape")
+
+
+DAMAGES = ["truncated", "empty", "flipped", "foreign", "newer", "wrong shape"]
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_the_newest_usable_checkpoint_is_loaded_and_others_are_named(tmp_path: Path, kind: str):
+    for steps in (10, 20):
+        checkpoints.save_numbered(tmp_path, steps, {"x": torch.full((1,), steps)}, STATE)
+    older, newer = checkpoints.numbered(tmp_path)
+    damage(newer, kind)
+    found = checkpoints.load(tmp_path, one_number)
+    assert found.tensors["x"].item() == 10
+    ((path, reason),) = found.unusable
+    assert path == newer
+    assert reason.startswith(f"{newer}: ")
+    # Alone, or beside another damaged one, it is an error that names all.
+    with pytest.raises(CheckpointError, match=str(newer)):
+        checkpoints.load(newer, one_number)
+    damage(older, kind)
+    with pytest.raises(CheckpointError, match=rf"{newer}.*{older}.*no other checkpoint is there"):
+        checkpoints.load(tmp_path, one_number)
+
+
+def test_orphans_are_cleaned_and_unusable_files_set_aside(tmp_path: Path):
+    for steps in (10, 20):
+        checkpoints.save_numbered(tmp_path, steps, {"x": torch.ones(1)}, STATE)
+    older, newer = checkpoints.numbered(tmp_path)
+    (tmp_path / "checkpoints" / ".steps_000000000030.safetensors.tmp").write_bytes(b"half")
+    checkpoints.tidy(tmp_path, [newer])
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == [older.name, "steps_000000000020.unusable"]
+    assert checkpoints.load(tmp_path).unusable == ()
 
 
 def test_foreign_files_are_named_and_nothing_is_unpickled(tmp_path: Path):

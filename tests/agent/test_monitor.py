@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.monitor import Monitor
@@ -42,7 +43,7 @@ def test_scalars_and_images_are_really_in_the_file(tmp_path: Path):
     model = ActorCritic(
         OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     )
-    monitor = Monitor(tmp_path, steps=0)
+    monitor = Monitor(tmp_path, 0, print)
     monitor.scalars({"loss/policy": 0.5, "episode/return": 100.0}, steps=16)
     image = monitor.reconstructions(model, make_rollout(4), ArtifactWeightsConfig(), steps=16)
     monitor.close()
@@ -57,7 +58,7 @@ def test_a_frame_with_an_artifact_is_always_shown_once_one_was_seen(tmp_path: Pa
     model = ActorCritic(
         OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
     )
-    monitor, config = Monitor(tmp_path, steps=0), ArtifactWeightsConfig()
+    monitor, config = Monitor(tmp_path, 0, print), ArtifactWeightsConfig()
     none, one = make_rollout(None), make_rollout(4)
     assert not any(shown_knives(monitor.reconstructions(model, none, config, 1)))
     assert shown_knives(monitor.reconstructions(model, one, config, 2))[0]
@@ -70,13 +71,28 @@ def test_a_frame_with_an_artifact_is_always_shown_once_one_was_seen(tmp_path: Pa
 
 
 def test_curves_have_no_second_tail_after_a_resume(tmp_path: Path):
-    first = Monitor(tmp_path, steps=0)
+    first = Monitor(tmp_path, 0, print)
     for steps in (10, 20, 30):
         first.scalars({"loss/policy": 1.0}, steps)
     first.close()
     # The run died after 30 steps, its last checkpoint was at 20.
-    second = Monitor(tmp_path, steps=20)
+    second = Monitor(tmp_path, 20, print)
     second.scalars({"loss/policy": 2.0}, 30)
     second.close()
     events = read(tmp_path).Scalars("loss/policy")
     assert [(event.step, event.value) for event in events] == [(10, 1.0), (20, 1.0), (30, 2.0)]
+
+
+def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path: Path, monkeypatch):
+    warnings: list[str] = []
+    monitor = Monitor(tmp_path, 0, warnings.append)
+    monitor.scalars({"loss/policy": 1.0}, 16)
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "add_scalar", no_space)
+    for steps in (32, 48):
+        monitor.scalars({"loss/policy": 1.0}, steps)
+    monitor.close()
+    assert warnings == ["warning: TensorBoard's events end here: No space left on device"]

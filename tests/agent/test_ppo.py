@@ -163,13 +163,37 @@ def test_an_artifact_of_the_last_episode_is_not_shown_in_the_next():
     assert shown.nonzero().tolist() == [[2, 1]]
 
 
-def test_a_non_finite_loss_changes_nothing_and_is_an_error():
+def test_a_minibatch_whose_loss_is_not_finite_is_skipped_and_counted():
+    # Without normalised advantages one bad value spoils one of the minibatches alone.
     model = make_model()
     rollout = make_rollout(model)
     rollout.values[0, 0] = math.nan
+    settings = {"num_minibatches": 6, "normalize_advantages": False}
+    metrics = update(model, rollout, **settings)
+    assert metrics["gradients/skipped"] == 1
+    assert all(map(math.isfinite, [metrics["loss/policy"], metrics["gradients/norm"]]))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_so_many_in_a_row_end_the_training_and_change_nothing():
+    # Normalised over the rollout, one bad value spoils all minibatches: 2 in each update.
+    model = make_model()
+    bad, good = make_rollout(model), make_rollout(model)
+    bad.values[0, 0] = math.nan
+    config = PPOConfig(num_steps=STEPS, num_minibatches=2, max_skipped=5)
+    ppo = PPO(model, config, ArtifactWeightsConfig())
     before = snapshot(model)
-    with pytest.raises(NonFiniteLossError, match="loss nan"):
-        update(model, rollout, num_minibatches=1)
+    for _ in range(2):
+        metrics = ppo.update(bad, steps=0, progress=0.0)
+        assert metrics["gradients/skipped"] == 2
+        assert "loss/policy" not in metrics
+    assert not moved(model, before)
+    ppo.update(good, steps=0, progress=0.0)  # the row is broken
+    before = snapshot(model)
+    ppo.update(bad, steps=0, progress=0.0)
+    ppo.update(bad, steps=0, progress=0.0)
+    with pytest.raises(NonFiniteLossError, match="5 minibatches in a row .* loss nan"):
+        ppo.update(bad, steps=0, progress=0.0)
     assert not moved(model, before)
 
 

@@ -1,0 +1,114 @@
+"""What a resumption continues exactly, bit for bit.
+
+The games cannot be saved: a resumption plays new ones, from a seed made of the run's seed and the
+number of updates. So the run that is not interrupted is given the same new games at the same
+update, and nothing else; then every parameter, moment, statistic and random state must agree.
+"""
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from agent import checkpoint as checkpoints
+from agent.collector import Collector
+from agent.monitor import Monitor
+from envs import Projection
+
+FLAGS = [
+    "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
+    "--model.encoder.channels", "4", "4", "--evaluation-games", "0", "--total-steps", "96",
+]  # fmt: skip
+"""16 agent steps an update."""
+STOP = 48
+"""Steps after which one of the runs is interrupted."""
+PROJECTION = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+
+
+@pytest.fixture(autouse=True)
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "calibrate", lambda *_: PROJECTION)
+
+
+@pytest.fixture(autouse=True)
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Train to STOP as Ctrl-C would, and resume in what might be another process."""
+    with monkeypatch.context() as patch:
+        remember = Monitor.remember
+
+        def interrupt(self, rollout) -> None:
+            nonlocal updates
+            remember(self, rollout)
+            updates += 1
+            if updates == STOP // 16:
+                signal.raise_signal(signal.SIGINT)
+
+        updates = 0
+        patch.setattr(Monitor, "remember", interrupt)
+        assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
+    assert checkpoints.load(run_dir).state["counters"]["steps"] == STOP
+    torch.manual_seed(12345)  # another process has drawn nothing, or something else
+    assert train.main(["--run-dir", str(run_dir), "--resume"]) == 0
+    return checkpoints.load(run_dir).tensors
+
+
+def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Train without a stop, but with new games after STOP."""
+    init, collect, updates = Collector.__init__, Collector.collect, 0
+    arguments = []
+
+    def remember(self, *args) -> None:
+        arguments[:] = args
+        init(self, *args)
+
+    def renew(self):
+        nonlocal updates
+        if updates == STOP // 16:
+            *others, _ = arguments
+            init(self, *others, train.game_seed(1, updates))
+        updates += 1
+        return collect(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collector, "__init__", remember)
+        patch.setattr(Collector, "collect", renew)
+        assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
+    return checkpoints.load(run_dir).tensors
+
+
+def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def test_stopping_and_resuming_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = in_one_go(tmp_path / "whole", monkeypatch)
+    assert differing(whole, interrupted(tmp_path / "parts", monkeypatch)) == []
+
+
+@pytest.mark.parametrize("lost", ["rng.cpu", "optimizer", "model.normalizer"])
+def test_a_checkpoint_that_lost_something_would_be_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+):
+    # The negative control: what is tested above can fail.
+    whole = in_one_go(tmp_path / "whole", monkeypatch)
+    restore = checkpoints.restore
+
+    def forgetful(checkpoint, model, optimizer) -> None:
+        fresh = checkpoints.capture(model, optimizer)
+        kept = {
+            name: value if not name.startswith(lost) else fresh.get(name, torch.zeros_like(value))
+            for name, value in checkpoint.tensors.items()
+        }
+        restore(checkpoint._replace(tensors=kept), model, optimizer)
+
+    monkeypatch.setattr(checkpoints, "restore", forgetful)
+    assert differing(whole, interrupted(tmp_path / "parts", monkeypatch))

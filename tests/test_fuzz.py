@@ -1,0 +1,255 @@
+"""Random command lines and random bytes: accepted and run for a moment, or refused in one line.
+
+Every value of every flag is drawn from what a type allows, what it hardly allows and what it does
+not. The learner is the real one; the games are stand-ins, so that an example takes no second.
+``make test-long`` tries many more.
+"""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import evaluate
+import train
+from agent import checkpoint as checkpoints
+from agent.checkpoint import CheckpointError
+from benchmarks import (
+    command,
+    detector,
+    reconstruction,
+    score,
+    throughput,
+    time_to_score,
+)
+from config import TrainConfig, flat
+from envs import OBSERVATION_SHAPE, Projection
+from tests.agent.dummy import CountingEnv
+
+TINY = [
+    "--num-envs", "2", "--ppo.num-steps", "4", "--ppo.num-minibatches", "1",
+    "--model.encoder.channels", "2", "2", "--model.encoder.decoder-units", "8",
+    "--evaluation-games", "1", "--total-steps", "8", "--algorithm", "ppo",
+]  # fmt: skip
+NUMBERS = [
+    "0", "1", "2", "3", "4", "8", "0.5", "0.99", "1e-3", "-1", "-0.5", "257", "100000", "1e300",
+    "-1e300", "1e-300", "nan", "inf", "-inf", str(10**30), str(-(10**30)), "007", "1_0", "0x10",
+]  # fmt: skip
+WORDS = [
+    "True", "False", "ppo", "a2c", "cpu", "cuda", "cuda:0", "joint", "reconstruction", "None", "",
+    " ", "-", "--", "ü", "\x00", "[bold]", "a" * 5000,
+]  # fmt: skip
+VALUES = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(WORDS), st.text(max_size=8))
+TWO_VALUES = ("model.encoder.channels", "ppo.reward_clip")
+FLAGS = [name for name in flat(TrainConfig()) if name != "run_dir"]
+SHORT = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+LONG = settings(SHORT, max_examples=2000)
+
+
+def stand_in(_: object, __: object, count: int) -> list[CountingEnv]:
+    """Games of seven steps that look like the real ones, instead of ``make_halves``."""
+    sizes = [size for size in (count - count // 2, count // 2) if size]
+    return [CountingEnv([7] * size, OBSERVATION_SHAPE) for size in sizes]
+
+
+@contextlib.contextmanager
+def stand_ins() -> Iterator[None]:
+    projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+    with (
+        mock.patch.object(train, "make_halves", stand_in),
+        mock.patch.object(evaluate, "make_halves", stand_in),
+        mock.patch.object(train, "calibrate", lambda *_: projection),
+    ):
+        yield
+
+
+def outcome(main: Callable[[Sequence[str]], int], flags: Sequence[str]) -> tuple[int, str]:
+    """Exit code, and what was printed to the error stream, of a command line."""
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = main(flags)
+        except SystemExit as left:
+            code = int(left.code or 0)
+    return code, errors.getvalue()
+
+
+def check_outcome(main: Callable[[Sequence[str]], int], flags: Sequence[str]) -> int:
+    """Run a command line that may end well or be refused; any exception is a failure."""
+    code, error = outcome(main, flags)
+    assert code in (0, 2), (flags, code, error)
+    assert "Traceback" not in error
+    if code == 2:
+        assert error.strip(), flags
+        # In one line, or in the box of a few lines that tyro draws.
+        assert error.count("\n") <= 30, error
+    return code
+
+
+@st.composite
+def train_flags(draw: st.DrawFn) -> list[str]:
+    """One to three flags with any values."""
+    flags: list[str] = []
+    for name in draw(st.lists(st.sampled_from(FLAGS), min_size=1, max_size=3, unique=True)):
+        count = 2 if name in TWO_VALUES else 1
+        flags.append("--" + name.replace("_", "-"))
+        if name != "resume":
+            flags += [draw(VALUES) for _ in range(count)]
+    return flags
+
+
+def try_train(flags: list[str]) -> None:
+    with stand_ins(), tempfile.TemporaryDirectory() as directory:
+        run_dir = Path(directory) / "run"
+        code = check_outcome(train.main, ["--run-dir", str(run_dir), *TINY, *flags])
+        if code == 0 and not {"--help", "-h"} & set(flags):
+            checkpoints.load(run_dir)
+
+
+@SHORT
+@given(train_flags())
+def test_any_training_runs_or_is_refused(flags: list[str]):
+    try_train(flags)
+
+
+@pytest.mark.long
+@LONG
+@given(train_flags())
+def test_very_many_trainings_run_or_are_refused(flags: list[str]):
+    try_train(flags)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with two checkpoints."""
+    path = tmp_path_factory.mktemp("fuzz") / "run"
+    with stand_ins():
+        flags = ["--run-dir", str(path), *TINY, "--checkpoint-interval", "8", "--total-steps", "16"]
+        assert outcome(train.main, flags)[0] == 0
+    return path
+
+
+@SHORT
+@given(st.data())
+def test_any_evaluation_runs_or_is_refused(run_dir: Path, data: st.DataObject):
+    try_evaluation(run_dir, data)
+
+
+@pytest.mark.long
+@LONG
+@given(st.data())
+def test_very_many_evaluations_run_or_are_refused(run_dir: Path, data: st.DataObject):
+    try_evaluation(run_dir, data)
+
+
+def try_evaluation(run_dir: Path, data: st.DataObject) -> None:
+    checkpoint = data.draw(st.sampled_from([str(run_dir), "nowhere", "", str(run_dir.parent)]))
+    flags = ["--checkpoint", checkpoint, "--episodes", "1"]
+    for name in data.draw(st.lists(st.sampled_from(["episodes", "seed", "json"]), unique=True)):
+        value = data.draw(VALUES)
+        if name == "json" and value.strip() and "/" not in value and "\x00" not in value:
+            value = str(run_dir.parent / value)
+        flags += [f"--{name}", value]
+    with stand_ins():
+        check_outcome(evaluate.main, flags)
+
+
+@SHORT
+@given(st.data())
+def test_any_damage_to_a_checkpoint_is_named(run_dir: Path, data: st.DataObject):
+    try_damage(run_dir, data)
+
+
+@pytest.mark.long
+@LONG
+@given(st.data())
+def test_very_much_damage_to_a_checkpoint_is_named(run_dir: Path, data: st.DataObject):
+    try_damage(run_dir, data)
+
+
+def try_damage(run_dir: Path, data: st.DataObject) -> None:
+    """Cut, overwrite, insert or exchange some bytes: what is loaded is what was saved, or nothing."""
+    whole = checkpoints.numbered(run_dir)[-1].read_bytes()
+    at = data.draw(st.integers(0, len(whole)) | st.integers(0, 3000))
+    piece = data.draw(st.binary(max_size=16))
+    removed = data.draw(st.integers(0, 16) | st.just(len(whole)))
+    damaged = whole[:at] + piece + whole[at + removed :]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "a.safetensors"
+        path.write_bytes(whole)
+        saved = checkpoints.load(path)
+        path.write_bytes(damaged)
+        try:
+            found = checkpoints.load(path)
+        except CheckpointError as error:
+            assert str(path) in str(error)
+        else:
+            assert found.state == saved.state
+            assert found.tensors.keys() == saved.tensors.keys()
+            for name, value in found.tensors.items():
+                assert np.array_equal(value.numpy(), saved.tensors[name].numpy())
+
+
+PATHS = ("json", "runs", "data", "agent")
+"""Fields that are not drawn: a benchmark writes where it is told to."""
+
+
+class Accepted(Exception):
+    """A benchmark began its long work."""
+
+
+WORK: dict[ModuleType, str] = {
+    detector: "calibrate",
+    reconstruction: "calibrate",
+    score: "train",
+    throughput: "measure",
+    time_to_score: "train",
+}
+"""Where each benchmark's long work begins."""
+
+
+@pytest.mark.parametrize("module", WORK, ids=lambda module: module.__name__)
+def test_any_benchmark_starts_or_is_refused(module: ModuleType, tmp_path: Path):
+    def begin(*_: object) -> None:
+        raise Accepted
+
+    def main(flags: Sequence[str]) -> int:
+        with (
+            mock.patch.object(module, WORK[module], begin),
+            mock.patch("sys.argv", [module.__name__, *flags]),
+        ):
+            try:
+                command.run(module.main)
+            except Accepted:
+                return 0
+
+    config = next(
+        value for name, value in vars(module).items()
+        if name.endswith("Config") and getattr(value, "__module__", "") == module.__name__
+    )  # fmt: skip
+    names = [name for name in config.__dataclass_fields__ if name not in PATHS]
+
+    @settings(SHORT, max_examples=25)
+    @given(st.data())
+    def tries(data: st.DataObject) -> None:
+        flags = ["--json", str(tmp_path / "result.json")]
+        for name in data.draw(st.lists(st.sampled_from(names), unique=True)):
+            flags += ["--" + name.replace("_", "-"), data.draw(VALUES)]
+        check_outcome(main, flags)
+
+    tries()

@@ -1,0 +1,235 @@
+"""Real processes that are killed, terminated, interrupted or run out of disk, and then resumed.
+
+The short version is in the suite; ``make test-long`` kills many more.
+"""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agent import checkpoint as checkpoints
+
+PREPARE = """
+import os, signal, sys, torch
+torch.set_num_threads(1)
+import train
+from envs import Projection
+train.calibrate = lambda *_: Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+"""
+"""Spares every process the seconds of random play."""
+RUN = "sys.exit(train.main(sys.argv[1:]))"
+INTERVAL = 32
+"""Steps between two checkpoints, two updates of 16 steps each."""
+FLAGS = [
+    "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
+    "--model.encoder.channels", "4", "4", "--image-interval", "16",
+    "--checkpoint-interval", str(INTERVAL),
+]  # fmt: skip
+ENDLESS = ["--total-steps", "1000000"]
+
+
+def start(run_dir: Path, *flags: str, patch: str = "", limit: int = -1) -> subprocess.Popen[str]:
+    """A training in a process of its own, with ``patch`` run first and files of ``limit`` bytes."""
+    command = [sys.executable, "-c", f"{PREPARE}\n{patch}\n{RUN}"]
+    common = ["--run-dir", str(run_dir), "--evaluation-games", "0"]
+    return subprocess.Popen(
+        [*command, *common, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and everything printed."""
+    printed, _ = process.communicate(timeout=120)
+    return process.returncode, printed
+
+
+def steps(run_dir: Path) -> int:
+    """Of the latest checkpoint; 0 if there is none."""
+    files = checkpoints.numbered(run_dir)
+    return int(files[-1].stem.removeprefix("steps_")) if files else 0
+
+
+def wait_for(run_dir: Path, least: int) -> None:
+    """Until the latest checkpoint has at least so many steps."""
+    deadline = time.monotonic() + 60
+    while steps(run_dir) < least:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def learned(run_dir: Path) -> list[int]:
+    """Steps of all updates that TensorBoard shows."""
+    log = EventAccumulator(str(run_dir / "tensorboard"), size_guidance={"scalars": 0}).Reload()
+    return [event.step for event in log.Scalars("loss/policy")]
+
+
+def flags_for(run_dir: Path) -> list[str]:
+    return ["--resume"] if steps(run_dir) else [*FLAGS, *ENDLESS]
+
+
+KILL_IN = {
+    "update": "agent.ppo.PPO.update",
+    "save, before the bytes are there": "os.fsync",
+    "save, before the new file has its name": "pathlib.Path.replace",
+    "save, before the old one is dropped": "pathlib.Path.unlink",
+}
+PATCH = """
+import importlib
+path, attribute = "{target}".rsplit(".", 1)
+try:
+    owner = importlib.import_module(path)
+except ModuleNotFoundError:
+    module, name = path.rsplit(".", 1)
+    owner = getattr(importlib.import_module(module), name)
+original, calls = getattr(owner, attribute), 0
+def fatal(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls > {calls}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*args, **kwargs)
+setattr(owner, attribute, fatal)
+"""
+
+
+@pytest.mark.parametrize("moment", KILL_IN)
+def test_a_kill_loses_one_interval_at_most(tmp_path: Path, moment: str):
+    process = start(tmp_path, *FLAGS, *ENDLESS, patch=PATCH.format(target=KILL_IN[moment], calls=8))
+    assert end(process)[0] == -signal.SIGKILL
+    before = steps(tmp_path)
+    assert before >= INTERVAL
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", str(before + 48)))
+    assert code == 0, printed
+    assert f"at {before} steps" in printed
+    assert "warning" not in printed  # nothing was half-written
+    # Every update once, those that were lost and learned again included.
+    assert learned(tmp_path) == list(range(16, before + 49, 16))
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+def kill_and_resume(run_dir: Path, kills: int) -> None:
+    """Kill a run at random moments and resume it every time."""
+    chance = random.Random(0)
+    for _ in range(kills):
+        before = steps(run_dir)
+        process = start(run_dir, *flags_for(run_dir))
+        wait_for(run_dir, before + INTERVAL)
+        time.sleep(chance.random())
+        number = chance.choice([signal.SIGKILL, signal.SIGTERM])
+        reached = steps(run_dir)
+        process.send_signal(number)
+        code, printed = end(process)
+        assert code == (143 if number == signal.SIGTERM else -signal.SIGKILL), printed
+        assert steps(run_dir) >= reached
+    last = steps(run_dir)
+    code, printed = end(start(run_dir, "--resume", "--total-steps", str(last + 16)))
+    assert code == 0, printed
+    assert learned(run_dir) == list(range(16, last + 17, 16))
+
+
+def test_random_kills_lose_nothing(tmp_path: Path):
+    kill_and_resume(tmp_path, kills=3)
+
+
+@pytest.mark.long
+def test_many_random_kills_lose_nothing(tmp_path: Path):
+    kill_and_resume(tmp_path, kills=60)
+
+
+def test_sigterm_saves_the_update_and_exits_with_143(tmp_path: Path):
+    flags = [*FLAGS, *ENDLESS, "--checkpoint-interval", "1000000"]
+    process = start(tmp_path, *flags)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "tensorboard").glob("*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    code, printed = end(process)
+    assert time.monotonic() - sent < 10
+    assert code == 143, printed
+    assert f"stopped at {steps(tmp_path)} steps" in printed
+    assert steps(tmp_path) == learned(tmp_path)[-1] > 0
+
+
+def test_a_second_run_in_the_same_directory_is_refused_while_the_first_lives(tmp_path: Path):
+    first = start(tmp_path, *FLAGS, *ENDLESS)
+    wait_for(tmp_path, INTERVAL)
+    code, printed = end(start(tmp_path, "--resume"))
+    assert code == 2
+    assert f"run_dir {tmp_path} is in use by process {first.pid}" in printed
+    first.kill()
+    end(first)
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", "16"))
+    assert code == 0, printed
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_and_the_training_goes_on(tmp_path: Path):
+    assert end(start(tmp_path, *FLAGS, "--total-steps", "32"))[0] == 0
+    (old,) = checkpoints.numbered(tmp_path)
+    content = old.read_bytes()
+    # Events fit, checkpoints do not.
+    limit = len(content) // 2
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", "96", limit=limit))
+    assert code == 1, printed
+    assert printed.count("cannot be written: File too large") == 3  # two on the way, one at the end
+    assert "Traceback" not in printed
+    assert f"the latest checkpoint is {old}" in printed
+    assert learned(tmp_path)[-1] == 96
+    assert checkpoints.numbered(tmp_path) == [old]
+    assert old.read_bytes() == content
+    assert [path.name for path in old.parent.iterdir() if path.name.startswith(".")] == []
+    assert end(start(tmp_path, "--resume", "--total-steps", "64"))[0] == 0
+    assert steps(tmp_path) == 64
+
+
+def test_a_damaged_latest_checkpoint_is_named_set_aside_and_trained_again(tmp_path: Path):
+    assert end(start(tmp_path, *FLAGS, "--total-steps", "64"))[0] == 0
+    older, newer = checkpoints.numbered(tmp_path)
+    damaged = newer.read_bytes()[:-1000]
+    newer.write_bytes(damaged)
+    code, printed = end(start(tmp_path, "--resume"))
+    assert code == 0, printed
+    assert f"warning: {newer}: damaged or not a checkpoint" in printed
+    assert f"resuming {older} at 32 steps" in printed
+    assert newer.with_suffix(".unusable").read_bytes() == damaged
+    assert steps(tmp_path) == 64
+    for path in checkpoints.numbered(tmp_path):
+        path.write_bytes(b"")
+    code, printed = end(start(tmp_path, "--resume"))
+    assert code == 2
+    assert "no other checkpoint is there" in printed
+
+
+def test_an_emulator_s_failure_surfaces_with_its_cause_and_loses_no_checkpoint(tmp_path: Path):
+    patch = """
+from ale_py.vector_env import AtariVectorEnv
+step, calls = AtariVectorEnv.step, 0
+def failing(self, actions):
+    global calls
+    calls += 1
+    if calls > 90:
+        raise OSError("the emulator is gone")
+    return step(self, actions)
+AtariVectorEnv.step = failing
+"""
+    started = time.monotonic()
+    code, printed = end(start(tmp_path, *FLAGS, *ENDLESS, patch=patch))
+    assert time.monotonic() - started < 60
+    assert code == 1
+    assert "OSError: the emulator is gone" in printed
+    assert steps(tmp_path) == 64  # 90 steps of the two halves are five updates
+    assert os.listdir(tmp_path / "checkpoints")
