@@ -31,6 +31,7 @@ from config import TrainConfig, parse
 from encoders import ArtifactDetector
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection, calibrate, make_halves
 
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code.
 

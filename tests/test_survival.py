@@ -3,7 +3,6 @@
 The short version is in the suite; ``make test-long`` kills many more.
 """
 
-import os
 import random
 import resource
 import signal
@@ -232,4 +231,3 @@ AtariVectorEnv.step = failing
     assert code == 1
     assert "OSError: the emulator is gone" in printed
     assert steps(tmp_path) == 64  # 90 steps of the two halves are five updates
-    assert os.listdir(tmp_path / "checkpoints")

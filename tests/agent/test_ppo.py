@@ -192,7 +192,7 @@ def test_so_many_in_a_row_end_the_training_and_change_nothing():
     before = snapshot(model)
     ppo.update(bad, steps=0, progress=0.0)
     ppo.update(bad, steps=0, progress=0.0)
-    with pytest.raises(NonFiniteLossError, match="5 minibatches in a row .* loss nan"):
+    with pytest.raises(NonFiniteLossError, match=r"5 minibatches in a row .* loss nan"):
         ppo.update(bad, steps=0, progress=0.0)
     assert not moved(model, before)
 
