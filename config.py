@@ -66,6 +66,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
+        if "\0" in str(self.run_dir):
+            raise UserError(f"run_dir must not have a null byte, got {str(self.run_dir)!r}")
         for name, highest in (
             ("total_steps", 10**12),
             ("num_envs", 1024),

@@ -26,13 +26,13 @@ def check_output(path: Path) -> None:
     Raises:
         UserError: If ``path`` cannot be written.
     """
-    existed = path.exists()
     try:
+        existed = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
         if not existed:
             path.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a null byte in it is a ValueError
         raise UserError(f"json must be a file that can be written, got {path}") from error
 
 

@@ -15,7 +15,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import evaluate
@@ -47,11 +47,30 @@ WORDS = [
     "True", "False", "ppo", "a2c", "cpu", "cuda", "cuda:0", "joint", "reconstruction", "None", "",
     " ", "-", "--", "ü", "\x00", "[bold]", "a" * 5000,
 ]  # fmt: skip
-VALUES = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(WORDS), st.text(max_size=8))
-TWO_VALUES = ("model.encoder.channels", "ppo.reward_clip")
-FLAGS = [name for name in flat(TrainConfig()) if name != "run_dir"]
+ANYTHING = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(WORDS), st.text(max_size=8))
+EMPTY = st.just([])
+FIELDS = {name: value for name, value in flat(TrainConfig()).items() if name != "run_dir"}
+LIKELY = {
+    bool: st.sampled_from(["True", "False"]),
+    int: st.sampled_from([0, 1, 2, 3, 4, 5, 7, 8, 16, 40]).map(str),
+    float: st.sampled_from([0.0, 1e-6, 0.1, 0.5, 0.999, 1.0, 3.0, 1000.0, 1e6]).map(str),
+    str: st.sampled_from(["ppo", "a2c", "cpu", "joint", "reconstruction"]),
+}
+"""Values that a field of a type may well have."""
+
+
+RUN_NAMES = st.integers(0, 9).flatmap(lambda chance: st.just("run") if chance else ANYTHING)
+"""Nine in ten are a plain directory."""
+
+
+def values(default: object) -> st.SearchStrategy[str]:
+    """For a field with this default: three in four of its type, the others anything."""
+    likely = LIKELY.get(type(default), ANYTHING)
+    return st.integers(0, 3).flatmap(lambda chance: likely if chance else ANYTHING)
+
+
 SHORT = settings(
-    max_examples=60,
+    max_examples=200,
     deadline=None,
     derandomize=True,
     database=None,
@@ -92,11 +111,13 @@ def check_outcome(main: Callable[[Sequence[str]], int], flags: Sequence[str]) ->
     """Run a command line that may end well or be refused; any exception is a failure."""
     code, error = outcome(main, flags)
     assert code in (0, 2), (flags, code, error)
+    event(f"exit code {code}")
     assert "Traceback" not in error
     if code == 2:
         assert error.strip(), flags
-        # In one line, or in the box of a few lines that tyro draws.
-        assert error.count("\n") <= 30, error
+        # In one line, or in the box that tyro draws around it and its suggestions.
+        lines = error.count("\n")
+        assert lines == 1 if error.startswith("error: ") else "For full helptext" in error, error
     return code
 
 
@@ -104,39 +125,40 @@ def check_outcome(main: Callable[[Sequence[str]], int], flags: Sequence[str]) ->
 def train_flags(draw: st.DrawFn) -> list[str]:
     """One to three flags with any values."""
     flags: list[str] = []
-    for name in draw(st.lists(st.sampled_from(FLAGS), min_size=1, max_size=3, unique=True)):
-        count = 2 if name in TWO_VALUES else 1
+    for name in draw(st.lists(st.sampled_from(list(FIELDS)), min_size=1, max_size=3, unique=True)):
+        default = FIELDS[name]
         flags.append("--" + name.replace("_", "-"))
         if name != "resume":
-            flags += [draw(VALUES) for _ in range(count)]
+            single = default if isinstance(default, tuple) else (default,)
+            flags += [draw(values(one)) for one in single]
     return flags
 
 
-def try_train(flags: list[str]) -> None:
+def try_train(flags: list[str], name: str) -> None:
     with stand_ins(), tempfile.TemporaryDirectory() as directory:
-        run_dir = Path(directory) / "run"
-        code = check_outcome(train.main, ["--run-dir", str(run_dir), *TINY, *flags])
+        run_dir = f"{directory}/a/b/c/{name}"  # whatever it is, it stays in there
+        code = check_outcome(train.main, ["--run-dir", run_dir, *TINY, *flags])
         if code == 0 and not {"--help", "-h"} & set(flags):
-            checkpoints.load(run_dir)
+            checkpoints.load(Path(run_dir))
 
 
 @SHORT
-@given(train_flags())
-def test_any_training_runs_or_is_refused(flags: list[str]):
-    try_train(flags)
+@given(train_flags(), RUN_NAMES)
+def test_any_training_runs_or_is_refused(flags: list[str], name: str):
+    try_train(flags, name)
 
 
 @pytest.mark.long
 @LONG
-@given(train_flags())
-def test_very_many_trainings_run_or_are_refused(flags: list[str]):
-    try_train(flags)
+@given(train_flags(), RUN_NAMES)
+def test_very_many_trainings_run_or_are_refused(flags: list[str], name: str):
+    try_train(flags, name)
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with two checkpoints."""
-    path = tmp_path_factory.mktemp("fuzz") / "run"
+    path = tmp_path_factory.mktemp("fuzz") / "a" / "b" / "c" / "run"
     with stand_ins():
         flags = ["--run-dir", str(path), *TINY, "--checkpoint-interval", "8", "--total-steps", "16"]
         assert outcome(train.main, flags)[0] == 0
@@ -157,13 +179,11 @@ def test_very_many_evaluations_run_or_are_refused(run_dir: Path, data: st.DataOb
 
 
 def try_evaluation(run_dir: Path, data: st.DataObject) -> None:
-    checkpoint = data.draw(st.sampled_from([str(run_dir), "nowhere", "", str(run_dir.parent)]))
-    flags = ["--checkpoint", checkpoint, "--episodes", "1"]
+    paths = [str(run_dir), str(checkpoints.numbered(run_dir)[0]), str(run_dir.parent), "no", ""]
+    flags = ["--checkpoint", data.draw(st.sampled_from(paths)), "--episodes", "1"]
     for name in data.draw(st.lists(st.sampled_from(["episodes", "seed", "json"]), unique=True)):
-        value = data.draw(VALUES)
-        if name == "json" and value.strip() and "/" not in value and "\x00" not in value:
-            value = str(run_dir.parent / value)
-        flags += [f"--{name}", value]
+        value = data.draw(values("" if name == "json" else 1))
+        flags += [f"--{name}", f"{run_dir.parent}/{value}" if name == "json" else value]
     with stand_ins():
         check_outcome(evaluate.main, flags)
 
@@ -221,7 +241,7 @@ WORK: dict[ModuleType, str] = {
 
 @pytest.mark.parametrize("module", WORK, ids=lambda module: module.__name__)
 def test_any_benchmark_starts_or_is_refused(module: ModuleType, tmp_path: Path):
-    def begin(*_: object) -> None:
+    def begin(*_: object, **__: object) -> None:
         raise BeginningError
 
     def main(flags: Sequence[str]) -> int:
@@ -243,9 +263,9 @@ def test_any_benchmark_starts_or_is_refused(module: ModuleType, tmp_path: Path):
     @settings(SHORT, max_examples=25)
     @given(st.data())
     def tries(data: st.DataObject) -> None:
-        flags = ["--json", str(tmp_path / "result.json")]
-        for name in data.draw(st.lists(st.sampled_from(names), unique=True)):
-            flags += ["--" + name.replace("_", "-"), data.draw(VALUES)]
+        flags = ["--json", f"{tmp_path}/{data.draw(RUN_NAMES)}.json"]
+        for name in data.draw(st.lists(st.sampled_from(names), unique=True) if names else EMPTY):
+            flags += ["--" + name.replace("_", "-"), data.draw(values(1))]
         check_outcome(main, flags)
 
     tries()
