@@ -219,8 +219,9 @@ class PPO:
             # each other are so alike that one in four tells as much.
             frames = rollout.frames[rollout.stack :: rollout.stack]
             self.model.normalizer.update(frames.flatten(0, 1))
-        means = torch.stack(history).mean(dim=0).tolist() if history else []
-        return dict(zip(names, cast(list[float], means), strict=True)) | {
+        # If all minibatches were skipped there is nothing to tell of them.
+        means = cast(list[float], torch.stack(history).mean(dim=0).tolist()) if history else []
+        return dict(zip(names, means, strict=True)) | {
             "gradients/skipped": skipped,
             "policy/learning_rate": learning_rate,
             "value/explained_variance": explained.item(),

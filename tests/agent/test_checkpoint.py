@@ -1,6 +1,8 @@
 """Checkpoints come back whole or not at all."""
 
+import os
 import pickle
+import stat
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,26 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         checkpoints.save(path, {"x": torch.zeros(3)}, STATE)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]  # the space of the failed attempt is free again
+
+
+def test_bytes_and_names_reach_the_disk_in_this_order(tmp_path: Path, monkeypatch):
+    # First the bytes, then the name, then the directory that holds the name.
+    happened: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        happened.append("directory" if is_directory else "bytes")
+        fsync(descriptor)
+
+    def named(self: Path, target: Path) -> Path:
+        happened.append(f"{self.name} to {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    checkpoints.save(tmp_path / "a.safetensors", {"x": torch.ones(3)}, STATE)
+    assert happened == ["bytes", ".a.safetensors.tmp to a.safetensors", "directory"]
 
 
 def test_a_failed_save_drops_no_older_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
