@@ -102,7 +102,7 @@ def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
 
 def code(contender: Contender) -> str:
     """Digest of the committed sources that a contender's training depends on."""
-    ours = ("agent", "encoders", "envs", "train.py")
+    ours = ("agent", "encoders", "envs", "config.py", "train.py")
     paths = ours if contender == "knifesight" else ("benchmarks/sb3.py",)
     digests = output("git", "rev-parse", *(f"HEAD:{path}" for path in paths))
     return hashlib.sha256(digests.encode()).hexdigest()[:12]
