@@ -75,24 +75,38 @@ def claim(config: TrainConfig, resumed: Checkpoint | None) -> RunLock:
     Raises:
         UserError: If it holds another run, is in use or cannot be written.
     """
-    run_dir, path = config.run_dir, config.run_dir / "config.json"
+    run_dir = config.run_dir
     try:
-        if not resumed and checkpoints.numbered(run_dir):
-            raise UserError(
-                f"run_dir {run_dir} already holds a run; go on with --resume or choose another"
-            )
-        if not resumed and path.exists():
-            raise UserError(
-                f"run_dir {run_dir} holds a run that ended before its first checkpoint; "
-                "delete it or choose another"
-            )
         run_dir.mkdir(parents=True, exist_ok=True)
         lock = RunLock(run_dir)
-        checkpoints.tidy(run_dir, [file for file, _ in resumed.unusable] if resumed else [])
-        path.write_text(json.dumps(cattrs.unstructure(config), indent=2) + "\n")
+        try:
+            check_claimed(run_dir, resumed)
+            checkpoints.tidy(run_dir, [file for file, _ in resumed.unusable] if resumed else [])
+            text = json.dumps(cattrs.unstructure(config), indent=2) + "\n"
+            (run_dir / "config.json").write_text(text)
+        except BaseException:
+            lock.release()
+            raise
     except OSError as error:
         raise UserError(f"run_dir {run_dir} cannot be written: {error.strerror}") from error
     return lock
+
+
+def check_claimed(run_dir: Path, resumed: Checkpoint | None) -> None:
+    """Raise UserError unless a directory that is now ours holds ``resumed``, or no run."""
+    found = checkpoints.numbered(run_dir)
+    if resumed:
+        if found[len(found) - len(resumed.unusable) - 1 :][:1] != [resumed.path]:
+            raise UserError(f"run_dir {run_dir} was trained on just now; resume once more")
+    elif found:
+        raise UserError(
+            f"run_dir {run_dir} already holds a run; go on with --resume or choose another"
+        )
+    elif (run_dir / "config.json").exists():
+        raise UserError(
+            f"run_dir {run_dir} holds a run that ended before its first checkpoint; "
+            "delete it or choose another"
+        )
 
 
 def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None) -> int:

@@ -167,9 +167,10 @@ def test_sigterm_saves_the_update_and_exits_with_143(tmp_path: Path):
 def test_a_second_run_in_the_same_directory_is_refused_while_the_first_lives(tmp_path: Path):
     first = start(tmp_path, *FLAGS, *ENDLESS)
     wait_for(tmp_path, INTERVAL)
-    code, printed = end(start(tmp_path, "--resume"))
-    assert code == 2
-    assert f"run_dir {tmp_path} is in use by process {first.pid}" in printed
+    for flags in (["--resume"], FLAGS):
+        code, printed = end(start(tmp_path, *flags))
+        assert code == 2
+        assert f"run_dir {tmp_path} is in use by process {first.pid}" in printed
     first.kill()
     end(first)
     code, printed = end(start(tmp_path, "--resume", "--total-steps", "16"))

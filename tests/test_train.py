@@ -15,6 +15,7 @@ import evaluate
 import train
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
@@ -104,6 +105,16 @@ def test_a_run_can_be_resumed_again_and_again(tmp_path: Path):
     for steps in (32, 48):
         assert run(tmp_path, "--resume", "--total-steps", str(steps)) == 0
         assert checkpoints.load(tmp_path).state["counters"]["steps"] == steps
+
+
+def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Path, capsys):
+    # What was loaded before the directory was ours may be old by then.
+    assert run(tmp_path, *TINY, "--total-steps", "16") == 0
+    config, stale = parse(["--run-dir", str(tmp_path), "--resume", "--total-steps", "64"])
+    assert run(tmp_path, "--resume", "--total-steps", "32") == 0
+    with pytest.raises(UserError, match="was trained on just now; resume once more"):
+        train.claim(config, stale)
+    assert run(tmp_path, "--resume", "--total-steps", "48") == 0  # the lock was released
 
 
 def test_after_a_crash_the_curves_have_no_double_steps(tmp_path: Path):
