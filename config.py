@@ -22,11 +22,13 @@ A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantag
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
 CHANGEABLE = {
     "resume", "run_dir", "total_steps", "num_envs", "device",
-    "image_interval", "checkpoint_interval", "evaluation_games",
+    "image_interval", "checkpoint_interval", "evaluation_games", "ppo.max_skipped",
 }  # fmt: skip
 """Fields that may differ between a run and its resumption."""
 MAX_ROLLOUT = 2**17
 """Agent steps in a rollout at most; they take 2.4 GB."""
+MAX_MINIBATCH = 2**13
+"""Agent steps in a minibatch at most; their observations take 1.2 GB in float32."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ class TrainConfig:
                 raise UserError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
-        if not 0 <= self.evaluation_games <= 10**6:
+        if not 0 <= self.evaluation_games <= 10_000:
             raise UserError(
-                f"evaluation_games must be from 0 to {10**6}, got {self.evaluation_games}"
+                f"evaluation_games must be from 0 to 10000, got {self.evaluation_games}"
             )
         if self.ppo.num_steps % OBSERVATION_SHAPE[0]:
             raise UserError(
@@ -91,6 +93,11 @@ class TrainConfig:
             raise UserError(
                 f"num_envs * ppo.num_steps must be at most {MAX_ROLLOUT}, "
                 f"got {self.num_envs} * {self.ppo.num_steps}"
+            )
+        if self.num_envs * self.ppo.num_steps > MAX_MINIBATCH * self.ppo.num_minibatches:
+            raise UserError(
+                f"num_envs * ppo.num_steps / ppo.num_minibatches must be at most {MAX_MINIBATCH}, "
+                f"got {self.num_envs} * {self.ppo.num_steps} / {self.ppo.num_minibatches}"
             )
         fewest = self.ppo.num_steps // OBSERVATION_SHAPE[0] * self.num_envs
         if self.ppo.num_minibatches > fewest:

@@ -57,8 +57,8 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         """Check every field; raises UserError naming the field, its value and what is allowed."""
-        if self.episodes < 1:
-            raise UserError(f"episodes must be at least 1, got {self.episodes}")
+        if not 1 <= self.episodes <= 10_000:
+            raise UserError(f"episodes must be from 1 to 10000, got {self.episodes}")
         if not 0 <= self.seed < 2**31 - MAX_PARALLEL:
             raise UserError(f"seed must be from 0 to {2**31 - MAX_PARALLEL - 1}, got {self.seed}")
         if self.video and self.video.suffix != ".mp4":
@@ -163,9 +163,9 @@ def evaluate(config: EvaluateConfig) -> None:
     keep_freed_memory()
     checkpoint = checkpoints.load(config.checkpoint, trained)
     model, env_config, projection, detector, weights, counters = trained(checkpoint)
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False)
     for _, reason in checkpoint.unusable:
-        console.print(f"warning: {reason}", markup=False, highlight=False)
+        console.print(f"warning: {reason}", highlight=False)
     envs = make_halves(env_config, projection, min(config.episodes, MAX_PARALLEL))
     with ExitStack() as cleanup:
         for half in envs:

@@ -1,6 +1,7 @@
 """Train a knife-aware agent on Kung-Fu Master."""
 
 import json
+import shlex
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic
-from agent.checkpoint import Checkpoint, SaveError
+from agent.checkpoint import Checkpoint, CheckpointError, SaveError
 from agent.collector import Collector
 from agent.counters import Counters
 from agent.errors import UserError
@@ -27,7 +28,7 @@ from agent.ppo import PPO, NonFiniteLossError
 from agent.progress import ProgressLine
 from agent.rollout import Rollout
 from agent.run_lock import RunLock
-from config import TrainConfig, parse
+from config import TrainConfig, check_resumable, parse
 from encoders import ArtifactDetector
 from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection, calibrate, make_halves
 
@@ -83,22 +84,24 @@ def claim(config: TrainConfig, resumed: Checkpoint | None) -> RunLock:
             check_claimed(run_dir, resumed)
             checkpoints.tidy(run_dir, [file for file, _ in resumed.unusable] if resumed else [])
             text = json.dumps(cattrs.unstructure(config), indent=2) + "\n"
-            (run_dir / "config.json").write_text(text)
+            checkpoints.write(run_dir / "config.json", text.encode())
         except BaseException:
             lock.release()
             raise
     except OSError as error:
         raise UserError(f"run_dir {run_dir} cannot be written: {error.strerror}") from error
+    except SaveError as error:
+        raise UserError(f"run_dir {run_dir}: {error}") from error
     return lock
 
 
 def check_claimed(run_dir: Path, resumed: Checkpoint | None) -> None:
     """Raise UserError unless a directory that is now ours holds ``resumed``, or no run."""
-    found = checkpoints.numbered(run_dir)
     if resumed:
-        if found[len(found) - len(resumed.unusable) - 1 :][:1] != [resumed.path]:
+        now = checkpoints.load(run_dir, check_resumable)
+        if (now.path, now.state, now.unusable) != (resumed.path, resumed.state, resumed.unusable):
             raise UserError(f"run_dir {run_dir} was trained on just now; resume once more")
-    elif found:
+    elif checkpoints.numbered(run_dir):
         raise UserError(
             f"run_dir {run_dir} already holds a run; go on with --resume or choose another"
         )
@@ -118,7 +121,9 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         UserError: If the checkpoint does not fit or the run directory cannot be used.
     """
     keep_freed_memory()
-    console = Console(soft_wrap=True)  # commands stay whole, to be copied
+    console = Console(soft_wrap=True, markup=False)  # commands stay whole, to be copied
+    for _, reason in resumed.unusable if resumed else ():
+        console.print(f"warning: {reason}", highlight=False)
     stop = StopRequest()
     try:
         lock = claim(config, resumed)
@@ -144,8 +149,7 @@ def learn(
     counters = resumed.read(Counters, "counters") if resumed else Counters()
     seed = game_seed(config.seed, counters.updates)
     if resumed:
-        for _, reason in resumed.unusable:
-            console.print(f"warning: {reason}", markup=False, highlight=False)
+        counters.best = best_score(config.run_dir)
         projection = resumed.read(Projection, "projection")
         checkpoints.restore(resumed, model, ppo.optimizer)
         console.print(f"resuming {resumed.path} at {counters.steps:,} steps")
@@ -181,7 +185,7 @@ def learn(
                 try:
                     saver.save()
                 except SaveError as error:
-                    console.print(f"warning: {error}", markup=False, highlight=False)
+                    console.print(f"warning: {error}", highlight=False)
     except NonFiniteLossError as error:
         last = saver.latest or "none was written yet"
         raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
@@ -192,7 +196,7 @@ def learn(
             half.close()
     saver.save()
     stop.deferring = False
-    finish(config, projection, model, saver.latest, counters, console)
+    finish(config, projection, model, saver.latest, counters, console, stop)
     return EXIT_CODES[signal.SIGTERM] if stop.signal == signal.SIGTERM else 0
 
 
@@ -236,7 +240,8 @@ class Saver:
                 checkpoints.save_best(self._run_dir, tensors, state)
         except SaveError as error:
             counters.best = former_best
-            raise SaveError(f"{error}; the latest checkpoint is {self.latest}") from error
+            kept = f"the latest checkpoint is {self.latest}" if self.latest else "none is there"
+            raise SaveError(f"{error}; {kept}") from error
 
 
 def game_seed(seed: int, updates: int) -> int:
@@ -245,6 +250,15 @@ def game_seed(seed: int, updates: int) -> int:
     Each resumption plays other games than the run has seen, and no two seeds share a game.
     """
     return int(np.random.SeedSequence((seed, updates)).generate_state(1)[0] >> 2)
+
+
+def best_score(run_dir: Path) -> float:
+    """Of the best checkpoint that is there; 0 if there is none."""
+    try:
+        best = checkpoints.load(run_dir / "checkpoints" / "best.safetensors")
+        return best.read(Counters, "counters").best
+    except CheckpointError:
+        return 0.0
 
 
 def describe(projection: Projection) -> str:
@@ -267,12 +281,14 @@ def finish(
     latest: Path | None,
     counters: Counters,
     console: Console,
+    stop: StopRequest,
 ) -> None:
-    """Say how to go on; after a whole training also evaluate it."""
+    """Say how to go on; after a whole training that nobody interrupted also evaluate it."""
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    run = f"{python} train.py --run-dir {config.run_dir} --resume"
+    run_dir = shlex.quote(str(config.run_dir))
+    run = f"{python} train.py --run-dir {run_dir} --resume"
     if counters.steps < config.total_steps:
         console.print(f"stopped at {counters.steps:,} steps, saved {latest}\nto go on: {run}")
         return
@@ -284,7 +300,7 @@ def finish(
             f"the reconstruction keeps {recall:.1%} of the artifacts "
             f"and has one in {ghosts:.1%} of the frames without any"
         )
-    if config.evaluation_games:
+    if config.evaluation_games and not stop.requested:
         console.print(f"playing {config.evaluation_games} whole games ...")
         envs = make_halves(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
         started = time.monotonic()
@@ -293,11 +309,12 @@ def finish(
         for half in envs:
             half.close()
         result = report(episodes, EVALUATION_SEED, seconds, cattrs.unstructure(counters))
-        (config.run_dir / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
+        text = json.dumps(result, indent=2) + "\n"
+        checkpoints.write(config.run_dir / "evaluation.json", text.encode())
         console.print(score_table(result))
     console.print(
         f"to train longer: {run} --total-steps {2 * counters.steps}\n"
-        f"to watch it play: {python} evaluate.py --checkpoint {config.run_dir} --video game.mp4"
+        f"to watch it play: {python} evaluate.py --checkpoint {run_dir} --video game.mp4"
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -128,6 +129,15 @@ def save(path: Path, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> No
     content = safetensors.torch.save(
         kept, {"format": FORMAT, "version": VERSION, "state": text, "sha256": _digest(kept, text)}
     )
+    write(path, content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file by ``content``, or leave it as it is.
+
+    Raises:
+        SaveError: If it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +146,16 @@ def save(path: Path, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> No
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise SaveError(f"{path} cannot be written: {error.strerror}") from error
+    with suppress(OSError):  # some file systems cannot; the file is there all the same
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def load(path: Path, check: Callable[[Checkpoint], object] = lambda _: None) -> Checkpoint:
@@ -160,7 +174,11 @@ def load(path: Path, check: Callable[[Checkpoint], object] = lambda _: None) -> 
         CheckpointError: If there is none, or it is damaged, foreign, of another version or does
             not fit. For a directory: if that is true of all it holds.
     """
-    if not path.is_dir():
+    try:
+        is_run = path.is_dir()
+    except OSError as error:  # a name that is too long, or no permission to look
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    if not is_run:
         return _read(path, check)
     unusable: list[tuple[Path, str]] = []
     for file in reversed(numbered(path)):
@@ -170,7 +188,7 @@ def load(path: Path, check: Callable[[Checkpoint], object] = lambda _: None) -> 
             unusable.append((file, str(error)))
     if unusable:
         reasons = "; ".join(reason for _, reason in unusable)
-        raise CheckpointError(f"{reasons}; no other checkpoint is there")
+        raise CheckpointError(f"{reasons}; no older one is there")
     raise CheckpointError(f"{path}: holds no checkpoint")
 
 
@@ -210,7 +228,8 @@ def save_numbered(
     path = run_dir / "checkpoints" / f"steps_{steps:012d}.safetensors"
     save(path, tensors, state)
     for old in numbered(run_dir)[:-KEPT]:
-        old.unlink()
+        with suppress(OSError):  # the next save tries again
+            old.unlink()
     return path
 
 

@@ -11,15 +11,16 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 class StopRequest:
     """Lets an update end before a signal ends the training.
 
-    While ``deferring`` the first signal is only noted; otherwise, and the second time, the program
-    ends at once: with KeyboardInterrupt after Ctrl-C, with SystemExit(143) after SIGTERM.
+    While ``deferring`` signals are only noted, except a second Ctrl-C. That one, and any signal at
+    other times, ends the program at once: with KeyboardInterrupt after Ctrl-C, with SystemExit(143)
+    after SIGTERM. Supervisors send SIGTERM more than once, and SIGKILL if they are in a hurry.
     """
 
     def __init__(self) -> None:
         """Take over SIGINT and SIGTERM until ``close``."""
         self.deferring = False
         self.signal: int | None = None
-        """The signal that was noted."""
+        """The signal that was noted last."""
         self._previous = {number: signal.signal(number, self._handle) for number in EXIT_CODES}
 
     @property
@@ -28,7 +29,7 @@ class StopRequest:
         return self.signal is not None
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.deferring and self.signal is None:
+        if self.deferring and not number == self.signal == signal.SIGINT:
             self.signal = number
         elif number == signal.SIGINT:
             raise KeyboardInterrupt

@@ -35,14 +35,18 @@ class Monitor:
         If it cannot be written any more, ``warn`` is told once and nothing more is written: a full
         disk does not end a training.
         """
-        self._writer: SummaryWriter | None = SummaryWriter(log_dir, purge_step=steps + 1)
         self._warn = warn
+        self._writer: SummaryWriter | None = None
+        try:
+            self._writer = SummaryWriter(log_dir, purge_step=steps + 1)
+        except OSError as error:
+            self._end(error)
         self._remembered: Sample | None = None
 
     def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
         """Write every metric under its tag."""
         for tag, value in metrics.items():
-            self._write(lambda writer, tag=tag, value=value: writer.add_scalar(tag, value, steps))
+            self._write(SummaryWriter.add_scalar, tag, value, steps)
 
     def remember(self, rollout: Rollout) -> None:
         """Keep one observation with an artifact in its newest frame, if the rollout has one."""
@@ -68,24 +72,24 @@ class Monitor:
         others = (others + rollout.size // 2).clamp(max=rollout.size - 1)
         samples += [self._sample(rollout, index) for index in others]
         image = draw_samples(model, samples, weights)
-        self._write(
-            lambda writer: writer.add_image(
-                "reconstruction/samples", image, steps, dataformats="HWC"
-            )
-        )
+        planes = image.transpose(2, 0, 1)
+        self._write(SummaryWriter.add_image, "reconstruction/samples", planes, steps)
         return image
 
     def close(self) -> None:
         """Flush and close the event file."""
         self._write(SummaryWriter.close)
 
-    def _write(self, write: Callable[[SummaryWriter], object]) -> None:
+    def _write(self, write: Callable[..., object], *arguments: object) -> None:
         if self._writer:
             try:
-                write(self._writer)
+                write(self._writer, *arguments)
             except OSError as error:
-                self._writer = None
-                self._warn(f"warning: TensorBoard's events end here: {error.strerror}")
+                self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        self._writer = None
+        self._warn(f"warning: TensorBoard's events end here: {error.strerror}")
 
     @staticmethod
     def _sample(rollout: Rollout, index: Tensor) -> Sample:

@@ -62,9 +62,9 @@ class PPOConfig:
     """Agent steps at the start in which only the autoencoder learns, on the images of the
     untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
     the order "autoencoder first, then the branches on its output"."""
-    max_skipped: int = 10
+    max_skipped: int = 100
     """A minibatch whose loss or gradient is NaN or infinite is skipped; so many of them in a row
-    end the training."""
+    end the training. One bad value spoils a whole rollout, over which advantages are normalised."""
     normalizer_steps: int = 40_000
     """Agent steps at the start in which the mean image and standard deviation are fitted."""
     reward_scale: float = 0.01

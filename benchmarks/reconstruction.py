@@ -66,7 +66,9 @@ class ReconstructionBenchmarkConfig(DataConfig):
         if not BATCH <= self.samples <= 10**9:
             raise ValueError(f"samples must be from {BATCH} to {10**9}, got {self.samples}")
         if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
+            raise ValueError(
+                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
+            )
 
 
 class Outcome(NamedTuple):

@@ -38,7 +38,9 @@ class ScoreConfig:
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
         if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
+            raise ValueError(
+                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
+            )
 
 
 def main() -> None:

@@ -60,7 +60,9 @@ class TimeToScoreConfig:
             if not 1 <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
         if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seeds must be one or more numbers from 0, got {self.seeds}")
+            raise ValueError(
+                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
+            )
 
 
 def main() -> None:

@@ -28,6 +28,10 @@ BAD_FLAGS = [
     (["--env.frameskip", "0"], "frameskip must be from 1 to 60"),
     (["--model.encoder.latent-dim", "0"], "latent_dim must be from 1 to 1024"),
     (["--model.branch-units", "0"], "branch_units must be from 1 to 4096"),
+    (
+        ["--num-envs", "1024", "--ppo.num-minibatches", "1"],
+        "num_envs * ppo.num_steps / ppo.num_minibatches must be at most 8192, got 1024 * 64 / 1",
+    ),
     (["--num-envs", "1024", "--ppo.num-steps", "1024"], "num_envs * ppo.num_steps must be at most"),
     (["--resume"], "holds no checkpoint"),
 ]
@@ -90,7 +94,7 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--episodes", "0"], "episodes must be at least 1, got 0"),
+        (["--episodes", "0"], "episodes must be from 1 to 10000, got 0"),
         (["--seed", "-1"], "seed must be from 0"),
         (["--video", "game.avi"], "video must end in .mp4, got game.avi"),
         (["--json", "nowhere/result.json"], "json must be a file that can be written"),

@@ -211,7 +211,7 @@ def test_a_damaged_latest_checkpoint_is_named_set_aside_and_trained_again(tmp_pa
         path.write_bytes(b"")
     code, printed = end(start(tmp_path, "--resume"))
     assert code == 2
-    assert "no other checkpoint is there" in printed
+    assert "no older one is there" in printed
 
 
 def test_an_emulator_s_failure_surfaces_with_its_cause_and_loses_no_checkpoint(tmp_path: Path):

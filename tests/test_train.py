@@ -107,7 +107,7 @@ def test_a_run_can_be_resumed_again_and_again(tmp_path: Path):
         assert checkpoints.load(tmp_path).state["counters"]["steps"] == steps
 
 
-def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Path, capsys):
+def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Path):
     # What was loaded before the directory was ours may be old by then.
     assert run(tmp_path, *TINY, "--total-steps", "16") == 0
     config, stale = parse(["--run-dir", str(tmp_path), "--resume", "--total-steps", "64"])

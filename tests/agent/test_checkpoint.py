@@ -190,7 +190,7 @@ def test_the_newest_usable_checkpoint_is_loaded_and_others_are_named(tmp_path: P
     with pytest.raises(CheckpointError, match=str(newer)):
         checkpoints.load(newer, one_number)
     damage(older, kind)
-    with pytest.raises(CheckpointError, match=rf"{newer}.*{older}.*no other checkpoint is there"):
+    with pytest.raises(CheckpointError, match=rf"{newer}.*{older}.*no older one is there"):
         checkpoints.load(tmp_path, one_number)
 
 

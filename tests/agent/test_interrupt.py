@@ -31,9 +31,17 @@ def test_otherwise_and_the_second_time_they_end_the_program(stop: StopRequest):
         signal.raise_signal(signal.SIGTERM)
     assert left.value.code == 143
     stop.deferring = True
-    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_repeated_sigterm_still_waits_for_the_save(stop: StopRequest, first: signal.Signals):
+    stop.deferring = True
+    for number in (first, signal.SIGTERM, signal.SIGTERM):
+        signal.raise_signal(number)
+    assert stop.signal == signal.SIGTERM
 
 
 def test_both_signals_are_given_back():

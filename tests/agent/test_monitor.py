@@ -96,3 +96,13 @@ def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path: Path, monkey
         monitor.scalars({"loss/policy": 1.0}, steps)
     monitor.close()
     assert warnings == ["warning: TensorBoard's events end here: No space left on device"]
+
+
+def test_events_that_cannot_even_begin_do_not_end_the_training(tmp_path: Path):
+    (tmp_path / "tensorboard").write_text("a file in the way")
+    warnings: list[str] = []
+    monitor = Monitor(tmp_path / "tensorboard", 0, warnings.append)
+    monitor.scalars({"loss/policy": 1.0}, 16)
+    monitor.close()
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: TensorBoard's events end here: ")
