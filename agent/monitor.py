@@ -45,8 +45,7 @@ class Monitor:
 
     def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
         """Write every metric under its tag."""
-        for tag, value in metrics.items():
-            self._write(SummaryWriter.add_scalar, tag, value, steps)
+        self._write(lambda writer: [writer.add_scalar(*row, steps) for row in metrics.items()])
 
     def remember(self, rollout: Rollout) -> None:
         """Keep one observation with an artifact in its newest frame, if the rollout has one."""
@@ -73,17 +72,17 @@ class Monitor:
         samples += [self._sample(rollout, index) for index in others]
         image = draw_samples(model, samples, weights)
         planes = image.transpose(2, 0, 1)
-        self._write(SummaryWriter.add_image, "reconstruction/samples", planes, steps)
+        self._write(lambda writer: writer.add_image("reconstruction/samples", planes, steps))
         return image
 
     def close(self) -> None:
         """Flush and close the event file."""
         self._write(SummaryWriter.close)
 
-    def _write(self, write: Callable[..., object], *arguments: object) -> None:
+    def _write(self, write: Callable[[SummaryWriter], object]) -> None:
         if self._writer:
             try:
-                write(self._writer, *arguments)
+                write(self._writer)
             except OSError as error:
                 self._end(error)
 

@@ -13,6 +13,7 @@ import torch
 
 import train
 from agent import checkpoint as checkpoints
+from agent.checkpoint import Checkpoint
 from agent.collector import Collector
 from agent.monitor import Monitor
 from envs import Projection
@@ -39,7 +40,7 @@ def deterministic():
     torch.use_deterministic_algorithms(False)
 
 
-def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """Train to STOP as Ctrl-C would, and resume in what might be another process."""
     with monkeypatch.context() as patch:
         remember = Monitor.remember
@@ -57,10 +58,10 @@ def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tor
     assert checkpoints.load(run_dir).state["counters"]["steps"] == STOP
     torch.manual_seed(12345)  # another process has drawn nothing, or something else
     assert train.main(["--run-dir", str(run_dir), "--resume"]) == 0
-    return checkpoints.load(run_dir).tensors
+    return checkpoints.load(run_dir)
 
 
-def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """Train without a stop, but with new games after STOP."""
     init, collect, updates = Collector.__init__, Collector.collect, 0
     arguments = []
@@ -81,12 +82,17 @@ def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch
         patch.setattr(Collector, "__init__", remember)
         patch.setattr(Collector, "collect", renew)
         assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
-    return checkpoints.load(run_dir).tensors
+    return checkpoints.load(run_dir)
 
 
-def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:
-    assert one.keys() == other.keys()
-    return [name for name in one if not torch.equal(one[name], other[name])]
+def differing(one: Checkpoint, other: Checkpoint) -> list[str]:
+    """Names of tensors and counters, time aside."""
+    assert one.tensors.keys() == other.tensors.keys()
+    pairs = zip(one.state["counters"].items(), other.state["counters"].values(), strict=True)
+    return [
+        *(name for name in one.tensors if not torch.equal(one.tensors[name], other.tensors[name])),
+        *(name for (name, value), found in pairs if name != "seconds" and value != found),
+    ]
 
 
 def test_stopping_and_resuming_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

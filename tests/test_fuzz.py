@@ -7,6 +7,7 @@ not. The learner is the real one; the games are stand-ins, so that an example ta
 
 import contextlib
 import io
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from benchmarks import (
     detector,
     reconstruction,
     score,
+    soak,
     throughput,
     time_to_score,
 )
@@ -166,6 +168,14 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @SHORT
+@given(train_flags())
+def test_any_resumption_runs_or_is_refused(run_dir: Path, flags: list[str]):
+    with stand_ins(), tempfile.TemporaryDirectory() as directory:
+        shutil.copytree(run_dir, f"{directory}/run")
+        check_outcome(train.main, ["--run-dir", f"{directory}/run", "--resume", *flags])
+
+
+@SHORT
 @given(st.data())
 def test_any_evaluation_runs_or_is_refused(run_dir: Path, data: st.DataObject):
     try_evaluation(run_dir, data)
@@ -180,7 +190,8 @@ def test_very_many_evaluations_run_or_are_refused(run_dir: Path, data: st.DataOb
 
 def try_evaluation(run_dir: Path, data: st.DataObject) -> None:
     paths = [str(run_dir), str(checkpoints.numbered(run_dir)[0]), str(run_dir.parent), "no", ""]
-    flags = ["--checkpoint", data.draw(st.sampled_from(paths)), "--episodes", "1"]
+    path = data.draw(st.one_of(st.sampled_from(paths), RUN_NAMES.map(lambda name: f"no/{name}")))
+    flags = ["--checkpoint", path, "--episodes", "1"]
     for name in data.draw(st.lists(st.sampled_from(["episodes", "seed", "json"]), unique=True)):
         value = data.draw(values("" if name == "json" else 1))
         flags += [f"--{name}", f"{run_dir.parent}/{value}" if name == "json" else value]
@@ -233,6 +244,7 @@ WORK: dict[ModuleType, str] = {
     detector: "calibrate",
     reconstruction: "calibrate",
     score: "train",
+    soak: "watch",
     throughput: "measure",
     time_to_score: "train",
 }

@@ -1,6 +1,7 @@
 """The command line end to end, on the real game, in this process."""
 
 import json
+import math
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import evaluate
 import train
 from agent import checkpoint as checkpoints
+from agent import ppo
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED
@@ -141,6 +143,56 @@ def test_ctrl_c_finishes_the_update_saves_and_says_how_to_go_on(
     assert signal.getsignal(signal.SIGINT) is before
     assert f"train.py --run-dir {tmp_path} --resume" in capsys.readouterr().out
     assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_last_update_skips_the_evaluation(
+    tmp_path: Path, monkeypatch, number: signal.Signals, code: int
+):
+    scalars = Monitor.scalars
+
+    def interrupt(self, metrics, steps):
+        scalars(self, metrics, steps)
+        if steps == 32:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Monitor, "scalars", interrupt)
+    assert run(tmp_path, *TINY, "--total-steps", "32", "--evaluation-games", "1") == code
+    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+    assert not (tmp_path / "evaluation.json").exists()
+
+
+def test_a_resumption_knows_the_best_by_the_file_that_is_there(tmp_path: Path):
+    # Whatever the counters of the checkpoint say: it may be older or newer than the best one.
+    assert run(tmp_path, *TINY, "--total-steps", "32") == 0
+    assert train.best_score(tmp_path) == 0.0
+    latest = checkpoints.load(tmp_path)
+    latest.state["counters"]["best"] = 2000.0
+    checkpoints.save_best(tmp_path, latest.tensors, latest.state)
+    assert run(tmp_path, "--resume", "--total-steps", "64") == 0
+    assert checkpoints.load(tmp_path).state["counters"]["best"] == 2000.0
+
+
+def test_losses_that_stay_infinite_end_the_run_with_its_last_checkpoint(
+    tmp_path: Path, capsys, monkeypatch
+):
+    # Two updates learn; from then on every advantage is not a number.
+    advantages, calls = ppo.generalized_advantages, 0
+
+    def broken(*arguments):
+        nonlocal calls
+        calls += 1
+        return advantages(*arguments) * (math.nan if calls > 2 else 1.0)
+
+    monkeypatch.setattr(ppo, "generalized_advantages", broken)
+    assert run(tmp_path, *TINY, "--total-steps", "160", "--ppo.max-skipped", "5") == 1
+    error = capsys.readouterr().err
+    assert "5 minibatches in a row" in error
+    assert "last good checkpoint: " in error
+    assert error.count("\n") == 1
+    good = checkpoints.load(tmp_path)
+    assert good.state["counters"]["steps"] == 64  # the bad updates 3 and 4 changed nothing
+    assert all(value.isfinite().all() for value in good.tensors.values())
 
 
 def test_a_second_ctrl_c_quits_at_once(tmp_path: Path, monkeypatch):
