@@ -118,11 +118,14 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
     Raises:
         UserError: If there is nothing to resume, or a flag would change what was trained.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     early.add_argument("--run-dir", "--run_dir", type=Path, default=TrainConfig.run_dir)
     early.add_argument("--resume", action="store_true")
     early.add_argument("--algorithm", default="ppo")
-    chosen, _ = early.parse_known_args(argv)
+    try:
+        chosen, _ = early.parse_known_args(argv)
+    except argparse.ArgumentError:  # a flag without its value, which tyro will name
+        chosen = early.parse_args([])
     if not chosen.resume:
         a2c = TrainConfig(ppo=A2C, algorithm="a2c")
         default = a2c if chosen.algorithm == "a2c" else TrainConfig()

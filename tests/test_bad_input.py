@@ -17,6 +17,7 @@ BAD_FLAGS = [
     (["--image-interval", "0"], "image_interval must be from 1"),
     (["--evaluation-games", "-1"], "evaluation_games must be from 0"),
     (["--algorithm", "dqn"], "algorithm"),
+    (["--algorithm", "-inf"], "invalid choice '-inf' for argument"),
     (["--device", "tpu"], "device tpu is not available; this machine has cpu"),
     (["--device", "cuda:99"], "device cuda:99 is not available"),
     (["--ppo.clip", "nan"], "clip must be above 0 and at most 1000000, got nan"),
@@ -90,6 +91,12 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
     assert (taken / "config.json").read_text() == "{}"
 
 
+def test_an_error_is_one_line_even_if_a_value_has_two(tmp_path: Path, capsys):
+    assert train.main(["--run-dir", f"{tmp_path}/a\nb", "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert error == f"error: {tmp_path}/a\\nb: no such checkpoint\n"
+
+
 @pytest.mark.usefixtures("no_games")
 @pytest.mark.parametrize(
     ("flags", "message"),
@@ -98,6 +105,8 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
         (["--seed", "-1"], "seed must be from 0"),
         (["--video", "game.avi"], "video must end in .mp4, got game.avi"),
         (["--json", "nowhere/result.json"], "json must be a file that can be written"),
+        (["--json", "null\0byte.json"], "json must be a file that can be written"),
+        (["--json", "x" * 5000], "json must be a file that can be written"),
         ([], "no such checkpoint"),
     ],
 )
