@@ -17,6 +17,7 @@ import train
 from agent import checkpoint as checkpoints
 from agent import ppo
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.collector import Collector
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
@@ -100,6 +101,22 @@ def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
     assert not torch.equal(first.tensors["rng.cpu"], second.tensors["rng.cpu"])
     found = events(tmp_path).Scalars("loss/policy")
     assert [event.step for event in found] == [16, 32, 48, 64]
+
+
+def test_every_resumption_and_every_seed_plays_other_games(tmp_path: Path, monkeypatch):
+    seeds = [train.game_seed(seed, updates) for seed in range(40) for updates in range(40)]
+    assert len(set(seeds)) == 1600
+    played: list[int] = []
+
+    class Recorded(Collector):
+        def __init__(self, *args) -> None:
+            played.append(args[-1])
+            super().__init__(*args)
+
+    monkeypatch.setattr(train, "Collector", Recorded)
+    assert run(tmp_path, *TINY, "--total-steps", "32") == 0
+    assert run(tmp_path, "--resume", "--total-steps", "48") == 0
+    assert played == [train.game_seed(1, 0), train.game_seed(1, 2)]
 
 
 def test_a_run_can_be_resumed_again_and_again(tmp_path: Path):
