@@ -147,7 +147,9 @@ def check_resumable(checkpoint: Checkpoint) -> None:
     checkpoint.read(Counters, "counters")
     checkpoint.read(Projection, "projection")
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, config.model)
-    checkpoints.restore(checkpoint, model, PPO(model, config.ppo, config.weights).optimizer)
+    checkpoints.restore_model(checkpoint, model)
+    ppo = PPO(model, config.ppo, config.weights)
+    checkpoints.restore_optimizer(checkpoint, ppo.optimizer)
 
 
 def flat(config: TrainConfig) -> dict[str, Any]:

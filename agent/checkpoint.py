@@ -75,6 +75,18 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         CheckpointError: If a tensor is missing or its shape is not the model's.
     """
     restore_model(checkpoint, model)
+    restore_optimizer(checkpoint, optimizer)
+    torch.set_rng_state(checkpoint.tensors["rng.cpu"])
+    if torch.cuda.is_available() and "rng.cuda" in checkpoint.tensors:
+        torch.cuda.set_rng_state(checkpoint.tensors["rng.cuda"])
+
+
+def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
+    """Load the moments.
+
+    Raises:
+        CheckpointError: If they, or the random state that belongs to them, are missing.
+    """
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _group(checkpoint, "optimizer").items():
         index, _, moment = name.partition(".")
@@ -92,9 +104,6 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
             if value.shape == parameter.shape:
                 moments[index][name] = torch.empty_like(parameter, device="cpu").copy_(value)
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    torch.set_rng_state(checkpoint.tensors["rng.cpu"])
-    if torch.cuda.is_available() and "rng.cuda" in checkpoint.tensors:
-        torch.cuda.set_rng_state(checkpoint.tensors["rng.cuda"])
 
 
 def restore_model(checkpoint: Checkpoint, model: nn.Module) -> None:

@@ -121,6 +121,16 @@ def test_a_kill_loses_one_interval_at_most(tmp_path: Path, moment: str):
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
+def test_a_kill_in_the_evaluation_loses_nothing(tmp_path: Path):
+    patch = "train.play_games = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    flags = ["--total-steps", "48", "--evaluation-games", "1"]
+    assert end(start(tmp_path, *FLAGS, *flags, patch=patch))[0] == -signal.SIGKILL
+    assert steps(tmp_path) == 48
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", "64"))
+    assert code == 0, printed
+    assert learned(tmp_path) == [16, 32, 48, 64]
+
+
 def kill_and_resume(run_dir: Path, kills: int) -> None:
     """Kill a run at random moments and resume it every time."""
     chance = random.Random(0)
