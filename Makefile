@@ -4,13 +4,16 @@ PYTHON := $(VENV)/bin/python
 RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
 
-.PHONY: train test test-long check format tensorboard evaluate clean
+.PHONY: train evaluate watch tensorboard test test-long check docs format clean
 
 train: $(VENV)/.installed
 	$(PYTHON) train.py --run-dir $(RUN_DIR) $(ARGS)
 
 evaluate: $(VENV)/.installed
 	$(PYTHON) evaluate.py --checkpoint $(RUN_DIR) $(ARGS)
+
+watch: $(VENV)/.installed-watch
+	$(PYTHON) evaluate.py --checkpoint $(RUN_DIR) --watch $(ARGS)
 
 tensorboard: $(VENV)/.installed
 	$(VENV)/bin/tensorboard --logdir runs $(ARGS)
@@ -27,18 +30,25 @@ check: $(VENV)/.installed-dev
 	$(VENV)/bin/pyright
 	PYTHONPATH=. $(VENV)/bin/lint-imports
 
+docs: $(VENV)/.installed-dev
+	$(VENV)/bin/mkdocs build --strict $(ARGS)
+
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
+$(VENV)/.installed-watch: $(VENV)/.installed
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[watch]"
+	touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench,dev]"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench,dev,docs,interop,watch]"
 	touch $@

@@ -22,7 +22,8 @@ A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantag
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
 CHANGEABLE = {
     "resume", "run_dir", "total_steps", "num_envs", "device",
-    "image_interval", "checkpoint_interval", "evaluation_games", "ppo.max_skipped",
+    "image_interval", "film_interval", "checkpoint_interval", "evaluation_games",
+    "ppo.max_skipped",
 }  # fmt: skip
 """Fields that may differ between a run and its resumption."""
 MAX_ROLLOUT = 2**17
@@ -55,7 +56,9 @@ class TrainConfig:
     """PPO, or A2C: the same learner with one epoch over one minibatch of a short rollout. Sets the
     defaults of the ``ppo`` group."""
     image_interval: int = 25_000
-    """Steps between two image grids in TensorBoard."""
+    """Steps between two image grids and histograms in TensorBoard."""
+    film_interval: int = 100_000
+    """Steps between two films of a game, and two snapshots for the projector, in TensorBoard."""
     checkpoint_interval: int = 50_000
     """Steps between two checkpoints."""
     evaluation_games: int = 30
@@ -74,6 +77,7 @@ class TrainConfig:
             ("total_steps", 10**12),
             ("num_envs", 1024),
             ("image_interval", 10**12),
+            ("film_interval", 10**12),
             ("checkpoint_interval", 10**12),
         ):
             if not 1 <= getattr(self, name) <= highest:

@@ -1,4 +1,4 @@
-"""Judge a trained agent: whole games, raw scores, and a video of what it sees."""
+"""Judge trained agents: whole games, raw scores, what explains them, a window or a video."""
 
 import json
 import os
@@ -8,183 +8,168 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import cattrs
+import gymnasium as gym
 import imageio.v2 as imageio
-import numpy as np
-import torch
 import tyro
-from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
+from gymnasium.wrappers import HumanRendering
 from rich.console import Console
 
-from agent import checkpoint as checkpoints
-from agent.actor_critic import ActorCritic, ActorCriticConfig
-from agent.checkpoint import Checkpoint
-from agent.counters import Counters
 from agent.errors import UserError
-from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
+from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games
 from agent.memory import keep_freed_memory
-from agent.pictures import video_frame
-from encoders import (
-    ArtifactDetector,
-    ArtifactDetectorConfig,
-    ArtifactWeightsConfig,
-    pixel_weights,
-)
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, EnvConfig, Projection, make_halves
-
-FRAMES_PER_SECOND = 15
-"""Of the video: 60 emulator frames a second, four to an agent step."""
+from agent.report import Report, markdown, report, table
+from agent.seen import SeenGame
+from agent.writable import can_write
+from envs import make_games
+from trained import Trained, load_trained
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Judge a trained agent on whole games of Kung-Fu Master."""
+    """Judge trained agents on whole games of Kung-Fu Master.
 
-    checkpoint: Path
-    """Checkpoint file, or a run directory (its latest checkpoint)."""
+    With several checkpoints their figures stand side by side, with intervals.
+    """
+
+    checkpoint: tuple[Path, ...]
+    """Checkpoint files or run directories (their latest checkpoint); one or more."""
     episodes: int = 30
-    """Whole games to play."""
+    """Whole games to play with each."""
     seed: int = EVALUATION_SEED
     """Seed of the games and of action sampling."""
     json: Path | None = None
-    """File for the result."""
+    """File for the result: a list, one object for each checkpoint."""
+    markdown: Path | None = None
+    """File for the result as a page of Markdown."""
     video: Path | None = None
-    """File for a video of the first game, ending in .mp4: game, observation, reconstruction and
-    weight map side by side."""
+    """File for a video of the first game, ending in .mp4 (H.264): game, observation, reconstruction
+    and weight map side by side. For one checkpoint."""
+    watch: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Play one game after the other in a window, in real time, with the same pictures. For one
+    checkpoint; Ctrl-C ends it."""
 
     def __post_init__(self) -> None:
         """Check every field; raises UserError naming the field, its value and what is allowed."""
+        if not self.checkpoint:
+            raise UserError("checkpoint must be one path or more, got none")
+        if len(self.checkpoint) > 1 and (self.video or self.watch):
+            raise UserError(f"video and watch need one checkpoint, got {len(self.checkpoint)}")
         if not 1 <= self.episodes <= 10_000:
             raise UserError(f"episodes must be from 1 to 10000, got {self.episodes}")
         if not 0 <= self.seed < 2**31 - MAX_PARALLEL:
             raise UserError(f"seed must be from 0 to {2**31 - MAX_PARALLEL - 1}, got {self.seed}")
         if self.video and self.video.suffix != ".mp4":
             raise UserError(f"video must end in .mp4, got {self.video}")
-        for name in ("json", "video"):
+        for name in ("json", "markdown", "video"):
             path: Path | None = getattr(self, name)
             if path and not can_write(path):
                 raise UserError(f"{name} must be a file that can be written, got {path}")
 
 
-def can_write(path: Path) -> bool:
-    """Whether a file can be made or replaced at ``path``, without touching it."""
-    if "\0" in str(path):
-        return False
+def check_display() -> None:
+    """Raise UserError unless a window can be opened."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
-        target = path if os.path.lexists(path) else path.parent
-        return os.access(target, os.W_OK) and path.parent.is_dir() and not path.is_dir()
-    except OSError:  # a name that is too long
-        return False
+        import pygame  # a Gymnasium window needs it, nothing else does
+    except ImportError as error:
+        raise UserError('watch needs pygame: pip install -e ".[watch]"') from error
+    try:
+        pygame.display.init()
+        driver = pygame.display.get_driver()
+    except pygame.error as error:
+        raise UserError(f"watch needs a display ({error}); use --video instead") from error
+    if driver in ("dummy", "offscreen"):
+        raise UserError("watch needs a display, here is none; use --video instead")
 
 
-class Recorder:
-    """Writes the first environment's first game as a video."""
+class Recorded(gym.Wrapper[Any, Any, Any, Any]):
+    """Writes the first game of an environment as H.264 in MP4, which browsers play."""
 
-    def __init__(
-        self,
-        path: Path,
-        envs: VectorEnv[Any, Any, Any],
-        model: ActorCritic,
-        detector: ArtifactDetector,
-        weights: ArtifactWeightsConfig,
-    ) -> None:
-        """Open ``path`` for H.264 in MP4."""
-        self._envs, self._model, self._detector = envs, model, detector
-        self._weights = weights
-        self._writer = imageio.get_writer(
-            path, fps=FRAMES_PER_SECOND, codec="libx264", macro_block_size=2
+    def __init__(self, env: SeenGame, path: Path, frames_per_second: float) -> None:
+        """Open ``path``."""
+        super().__init__(env)
+        self._writer: Any = imageio.get_writer(
+            path, fps=frames_per_second, codec="libx264", pixelformat="yuv420p", macro_block_size=2
         )
 
-    def step(self, obs: NDArray[np.uint8], finished: list[int]) -> None:
-        """Add a frame while the first environment plays its first game."""
-        if finished[0]:
-            return
-        screens = cast(tuple[NDArray[np.uint8], ...], self._envs.render())
-        newest = obs[0, -1:]
-        regions = torch.from_numpy(self._detector(newest))[None]
-        weights = pixel_weights(regions, self._weights)[0, 0] / self._weights.artifact
-        reconstruction = self._model.reconstruct(torch.from_numpy(obs[:1]))[0, -1]
-        frame = video_frame(screens[0], newest[0], reconstruction.numpy(), weights.numpy())
-        self._writer.append_data(frame)
+    def step(self, action: Any) -> Any:
+        """As in Gymnasium; adds a frame until the first game is over."""
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        if self._writer:
+            self._writer.append_data(self.env.render())
+            if terminated or truncated:
+                self.finish()
+        return obs, reward, terminated, truncated, info
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Finish the file."""
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
+            self._writer = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 0, or 2 for a user's mistake."""
-    config = tyro.cli(EvaluateConfig, args=sys.argv[1:] if argv is None else argv)
+    """Command line; returns the exit code: 0, 2 for a user's mistake, or 130 after Ctrl-C."""
     try:
-        evaluate(config)
+        evaluate(tyro.cli(EvaluateConfig, args=sys.argv[1:] if argv is None else argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
-
-
-class Trained(NamedTuple):
-    """What a checkpoint holds for somebody who wants to play."""
-
-    model: ActorCritic
-    env: EnvConfig
-    projection: Projection
-    detector: ArtifactDetector
-    weights: ArtifactWeightsConfig
-    counters: Counters
-
-
-def trained(checkpoint: Checkpoint) -> Trained:
-    """Build what ``checkpoint`` holds.
-
-    Raises:
-        CheckpointError: If it does not fit.
-    """
-    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
-    checkpoints.restore_model(checkpoint, model)
-    return Trained(
-        model,
-        checkpoint.read(EnvConfig, "config", "env"),
-        checkpoint.read(Projection, "projection"),
-        ArtifactDetector(checkpoint.read(ArtifactDetectorConfig, "config", "detector")),
-        checkpoint.read(ArtifactWeightsConfig, "config", "weights"),
-        checkpoint.read(Counters, "counters"),
-    )
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Load, play, print and write.
 
     Raises:
-        UserError: If the checkpoint cannot be used.
+        UserError: If a checkpoint cannot be used or no window be opened.
     """
+    if config.watch:
+        check_display()
     keep_freed_memory()
-    checkpoint = checkpoints.load(config.checkpoint, trained)
-    model, env_config, projection, detector, weights, counters = trained(checkpoint)
+    agents = [load_trained(path) for path in config.checkpoint]
     console = Console(soft_wrap=True, markup=False)
-    for _, reason in checkpoint.unusable:
-        console.print(f"warning: {reason}", highlight=False)
-    envs = make_halves(env_config, projection, min(config.episodes, MAX_PARALLEL))
-    with ExitStack() as cleanup:
-        for half in envs:
-            cleanup.callback(half.close)
-        on_step = None
-        if config.video:
-            recorder = Recorder(config.video, envs[0], model, detector, weights)
-            cleanup.callback(recorder.close)
-            on_step = recorder.step
-        console.print(f"{checkpoint.path}: playing {config.episodes} whole games ...")
-        started = time.monotonic()
-        episodes = play_games(envs, model, config.episodes, config.seed, on_step)
-        seconds = time.monotonic() - started
-    result = report(episodes, config.seed, seconds, cattrs.unstructure(counters))
-    console.print(score_table(result))
+    for agent in agents:
+        for _, reason in agent.checkpoint.unusable:
+            console.print(f"warning: {reason}", highlight=False)
+    reports = [
+        judge(agent, path, config, console)
+        for agent, path in zip(agents, config.checkpoint, strict=True)
+    ]
+    console.print(table(reports))
     if config.json:
-        config.json.write_text(json.dumps(result, indent=2) + "\n")
+        config.json.write_text(json.dumps(reports, indent=2) + "\n")
+    if config.markdown:
+        config.markdown.write_text(markdown(reports))
+
+
+def judge(agent: Trained, path: Path, config: EvaluateConfig, console: Console) -> Report:
+    """Let one agent play; returns its report."""
+    console.print(f"{agent.checkpoint.path}: playing {config.episodes} whole games ...")
+    parallel = 1 if config.watch else min(config.episodes, MAX_PARALLEL)
+    envs: list[Any] = [*make_games(agent.env, agent.projection, parallel)]
+    with ExitStack() as cleanup:
+        for env in envs:
+            cleanup.callback(env.close)
+        if config.video or config.watch:
+            envs[0] = SeenGame(envs[0], agent.model, agent.detector, agent.weights)
+        if config.video:
+            envs[0] = Recorded(envs[0], config.video, envs[0].metadata["render_fps"])
+            cleanup.callback(envs[0].finish)
+        if config.watch:
+            envs[0] = HumanRendering(envs[0])
+            cleanup.callback(envs[0].close)
+        started = time.monotonic()
+        games = play_games(envs, agent.model, config.episodes, config.seed)
+        seconds = time.monotonic() - started
+    counters = cattrs.unstructure(agent.counters)
+    return report(games, str(path), config.seed, seconds, counters)
 
 
 if __name__ == "__main__":

@@ -6,31 +6,45 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cattrs
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 from rich.console import Console
 
 from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic
-from agent.checkpoint import Checkpoint, CheckpointError, SaveError
+from agent.checkpoint import Checkpoint, SaveError
 from agent.collector import Collector
 from agent.counters import Counters
 from agent.errors import UserError
-from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games, report, score_table
+from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games
 from agent.fidelity import artifact_fidelity
+from agent.film import film
 from agent.interrupt import EXIT_CODES, StopRequest
 from agent.memory import keep_freed_memory
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
 from agent.progress import ProgressLine
+from agent.report import report, table
 from agent.rollout import Rollout
 from agent.run_lock import RunLock
-from config import TrainConfig, check_resumable, parse
+from agent.saver import Saver, best_score
+from agent.seen import SeenGame
+from config import TrainConfig, check_resumable, flat, parse
 from encoders import ArtifactDetector
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection, calibrate, make_halves
+from envs import (
+    NUM_ACTIONS,
+    OBSERVATION_SHAPE,
+    Projection,
+    calibrate,
+    make_games,
+    make_halves,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,14 +149,26 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
         stop.close()
 
 
-def learn(
-    config: TrainConfig,
-    device: torch.device,
-    resumed: Checkpoint | None,
-    console: Console,
-    stop: StopRequest,
-) -> int:
-    """``train`` in a directory that is this process's own."""
+class Training(NamedTuple):
+    """All that a training is made of."""
+
+    counters: Counters
+    projection: Projection
+    model: ActorCritic
+    ppo: PPO
+    rollout: Rollout
+    envs: list[VectorEnv[Any, Any, Any]]
+    detector: ArtifactDetector
+    collector: Collector
+    seen: SeenGame
+    saver: Saver
+    monitor: Monitor
+
+
+def build(
+    config: TrainConfig, device: torch.device, resumed: Checkpoint | None, console: Console
+) -> Training:
+    """Make everything, anew or as ``resumed`` left it, and start the games."""
     torch.manual_seed(config.seed)
     model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, config.model).to(device)
     ppo = PPO(model, config.ppo, config.weights)
@@ -162,86 +188,89 @@ def learn(
     collector = Collector(envs, model, detector, rollout, seed)
     if not resumed:
         model.normalizer.update(rollout.frames[0])
+    (game,) = make_games(config.env, projection, 1)
+    seen = SeenGame(game, model, detector, config.weights)
+    fixed = {"config": cattrs.unstructure(config), "projection": cattrs.unstructure(projection)}
+    latest = resumed.path if resumed else None
+    saver = Saver(config.run_dir, fixed, model, ppo.optimizer, counters, latest)
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps, console.print)
+    monitor.begin(flat(config), resume_command(config.run_dir), counters.steps)
+    return Training(
+        counters, projection, model, ppo, rollout, envs, detector, collector, seen, saver, monitor
+    )
+
+
+def learn(
+    config: TrainConfig,
+    device: torch.device,
+    resumed: Checkpoint | None,
+    console: Console,
+    stop: StopRequest,
+) -> int:
+    """``train`` in a directory that is this process's own."""
+    training = build(config, device, resumed, console)
+    with closing(training.monitor):
+        stop.deferring = True
+        try:
+            loop(config, training, console, stop)
+        except NonFiniteLossError as error:
+            last = training.saver.latest or "none was written yet"
+            raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
+        finally:
+            for half in training.envs:
+                half.close()
+        training.saver.save()
+        stop.deferring = False
+        final = finish(config, training, console, stop)
+        if final:
+            training.monitor.end(final, training.counters.steps)
+    return EXIT_CODES[signal.SIGTERM] if stop.signal == signal.SIGTERM else 0
+
+
+def loop(config: TrainConfig, training: Training, console: Console, stop: StopRequest) -> None:
+    """Collect, update, write, save, until the training is complete or is to stop."""
+    counters, monitor, saver = training.counters, training.monitor, training.saver
+    model, rollout = training.model, training.rollout
     progress = ProgressLine(console, counters.steps, config.total_steps)
-    saver = Saver(config, projection, model, ppo, counters, resumed)
     clock = time.monotonic()
-    stop.deferring = True
     try:
         while counters.steps < config.total_steps and not stop.requested:
             before = counters.steps
-            episodes = collector.collect()
-            metrics = ppo.update(rollout, before, before / config.total_steps)
-            fidelity = artifact_fidelity(model, detector, rollout)
+            episodes = training.collector.collect()
+            metrics = training.ppo.update(rollout, before, before / config.total_steps)
+            fidelity = artifact_fidelity(model, training.detector, rollout)
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
             metrics |= counters.count(rollout.size, elapsed, episodes, fidelity)
-            monitor.scalars(metrics, counters.steps)
+            steps = counters.steps
+            monitor.scalars(metrics, steps)
             monitor.remember(rollout)
-            progress.update(counters.steps, metrics)
-            if passed(config.image_interval, before, counters.steps):
-                monitor.reconstructions(model, rollout, config.weights, counters.steps)
-            if passed(config.checkpoint_interval, before, counters.steps):
+            progress.update(steps, metrics)
+            complete = steps >= config.total_steps
+            if complete or passed(config.image_interval, before, steps):
+                monitor.reconstructions(model, rollout, config.weights, steps)
+                monitor.latents(model, rollout, steps)
+            if complete or passed(config.film_interval, before, steps):
+                monitor.film(film(training.seen, model, EVALUATION_SEED), steps)
+                monitor.embedding(model, rollout, steps)
+            if passed(config.checkpoint_interval, before, steps):
                 try:
                     saver.save()
                 except SaveError as error:
                     console.print(f"warning: {error}", highlight=False)
-    except NonFiniteLossError as error:
-        last = saver.latest or "none was written yet"
-        raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
     finally:
         progress.stop()
-        monitor.close()
-        for half in envs:
-            half.close()
-    saver.save()
-    stop.deferring = False
-    finish(config, projection, model, saver.latest, counters, console, stop)
-    return EXIT_CODES[signal.SIGTERM] if stop.signal == signal.SIGTERM else 0
 
 
-class Saver:
-    """Writes a run's state into its checkpoints."""
+def resume_command(run_dir: Path) -> str:
+    """What goes on with a run, to be copied."""
+    return f"{python()} train.py --run-dir {shlex.quote(str(run_dir))} --resume"
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        projection: Projection,
-        model: ActorCritic,
-        ppo: PPO,
-        counters: Counters,
-        resumed: Checkpoint | None,
-    ) -> None:
-        """Prepare to save what changes during a training beside what does not."""
-        self._run_dir = config.run_dir
-        self._fixed = {
-            "config": cattrs.unstructure(config),
-            "projection": cattrs.unstructure(projection),
-        }
-        self._model, self._optimizer, self._counters = model, ppo.optimizer, counters
-        self.latest = resumed.path if resumed else None
-        """The newest checkpoint that is surely there."""
 
-    def save(self) -> None:
-        """Write the latest checkpoint, and the best one if it is.
-
-        Raises:
-            SaveError: If one cannot be written; names the latest checkpoint that is there.
-        """
-        counters = self._counters
-        tensors = checkpoints.capture(self._model, self._optimizer)
-        recent = float(np.mean(counters.recent)) if counters.recent else 0.0
-        former_best = counters.best
-        counters.best = max(former_best, recent)
-        state = {**self._fixed, "counters": cattrs.unstructure(counters)}
-        try:
-            self.latest = checkpoints.save_numbered(self._run_dir, counters.steps, tensors, state)
-            if recent > former_best:
-                checkpoints.save_best(self._run_dir, tensors, state)
-        except SaveError as error:
-            counters.best = former_best
-            kept = f"the latest checkpoint is {self.latest}" if self.latest else "none is there"
-            raise SaveError(f"{error}; {kept}") from error
+def python() -> Path:
+    """The running interpreter, as short as it can be named here."""
+    path = Path(sys.executable)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def game_seed(seed: int, updates: int) -> int:
@@ -250,15 +279,6 @@ def game_seed(seed: int, updates: int) -> int:
     Each resumption plays other games than the run has seen, and no two seeds share a game.
     """
     return int(np.random.SeedSequence((seed, updates)).generate_state(1)[0] >> 2)
-
-
-def best_score(run_dir: Path) -> float:
-    """Of the best checkpoint that is there; 0 if there is none."""
-    try:
-        best = checkpoints.load(run_dir / "checkpoints" / "best.safetensors")
-        return best.read(Counters, "counters").best
-    except CheckpointError:
-        return 0.0
 
 
 def describe(projection: Projection) -> str:
@@ -275,47 +295,53 @@ def passed(interval: int, before: int, after: int) -> bool:
 
 
 def finish(
-    config: TrainConfig,
-    projection: Projection,
-    model: ActorCritic,
-    latest: Path | None,
-    counters: Counters,
-    console: Console,
-    stop: StopRequest,
-) -> None:
-    """Say how to go on; after a whole training that nobody interrupted also evaluate it."""
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    run_dir = shlex.quote(str(config.run_dir))
-    run = f"{python} train.py --run-dir {run_dir} --resume"
+    config: TrainConfig, training: Training, console: Console, stop: StopRequest
+) -> dict[str, float]:
+    """Say how to go on; after a whole training that nobody interrupted also evaluate it.
+
+    Returns:
+        What came out, by name; nothing if the training is not complete.
+    """
+    counters, latest = training.counters, training.saver.latest
+    run = resume_command(config.run_dir)
     if counters.steps < config.total_steps:
         console.print(f"stopped at {counters.steps:,} steps, saved {latest}\nto go on: {run}")
-        return
+        return {}
     minutes = counters.seconds / 60
+    final = {"minutes": minutes}
     console.print(f"trained {counters.steps:,} steps in {minutes:.1f} minutes: {latest}")
     if counters.recall:
-        recall, ghosts = np.mean(counters.recall), np.mean(counters.ghost_rate)
+        recall, ghosts = float(np.mean(counters.recall)), float(np.mean(counters.ghost_rate))
+        final |= {"artifact_recall": recall, "artifact_ghost_rate": ghosts}
         console.print(
             f"the reconstruction keeps {recall:.1%} of the artifacts "
             f"and has one in {ghosts:.1%} of the frames without any"
         )
     if config.evaluation_games and not stop.requested:
-        console.print(f"playing {config.evaluation_games} whole games ...")
-        envs = make_halves(config.env, projection, min(config.evaluation_games, MAX_PARALLEL))
-        started = time.monotonic()
-        episodes = play_games(envs, model, config.evaluation_games, EVALUATION_SEED)
-        seconds = time.monotonic() - started
-        for half in envs:
-            half.close()
-        result = report(episodes, EVALUATION_SEED, seconds, cattrs.unstructure(counters))
-        text = json.dumps(result, indent=2) + "\n"
-        checkpoints.write(config.run_dir / "evaluation.json", text.encode())
-        console.print(score_table(result))
+        final |= judge(config, training, console)
     console.print(
         f"to train longer: {run} --total-steps {2 * counters.steps}\n"
-        f"to watch it play: {python} evaluate.py --checkpoint {run_dir} --video game.mp4"
+        f"to watch it play: {python()} evaluate.py "
+        f"--checkpoint {shlex.quote(str(config.run_dir))} --video game.mp4"
     )
+    return final
+
+
+def judge(config: TrainConfig, training: Training, console: Console) -> dict[str, float]:
+    """Play whole games, print the table, write evaluation.json; returns mean and median score."""
+    games = config.evaluation_games
+    console.print(f"playing {games} whole games ...")
+    envs = make_games(config.env, training.projection, min(games, MAX_PARALLEL))
+    started = time.monotonic()
+    played = play_games(envs, training.model, games, EVALUATION_SEED)
+    seconds = time.monotonic() - started
+    name = str(config.run_dir)
+    counters = cattrs.unstructure(training.counters)
+    result = report(played, name, EVALUATION_SEED, seconds, counters)
+    text = json.dumps(result, indent=2) + "\n"
+    checkpoints.write(config.run_dir / "evaluation.json", text.encode())
+    console.print(table([result]))
+    return {"score": result["mean"], "score_median": result["median"]}
 
 
 if __name__ == "__main__":

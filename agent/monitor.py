@@ -1,19 +1,26 @@
-"""TensorBoard: scalars of every update, and pictures of what the encoder loses."""
+"""TensorBoard: curves, and pictures of what the encoder loses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from agent import summaries
 from agent.actor_critic import ActorCritic
-from agent.pictures import COLUMNS, labelled_grid, sample_row
+from agent.cockpit import custom_scalars
+from agent.latents import latent_metrics
+from agent.pictures import GREY, YELLOW, Image, sample_column, side_by_side, square
+from agent.projector import Embedding, write_embedding
 from agent.rollout import Rollout
+from agent.summaries import hyperparameters
 from encoders import ArtifactWeightsConfig, pixel_weights
+
+FILM_RATE = 7.5
+"""Pictures per second of a film: real time, by default."""
 
 
 class Sample(NamedTuple):
@@ -26,8 +33,12 @@ class Sample(NamedTuple):
 class Monitor:
     """Writes one run's event files. The horizontal axis is agent steps everywhere."""
 
-    ROWS = 4
+    COLUMNS = 2
     """Samples in an image grid."""
+    LATENTS = 512
+    """Observations in the histograms of latent and policy."""
+    POINTS = 512
+    """Observations in the projector at most, half of them with an artifact if there are as many."""
 
     def __init__(self, log_dir: Path, steps: int, warn: Callable[[str], object]) -> None:
         """Open a new event file; what an earlier one holds beyond ``steps`` is hidden.
@@ -35,13 +46,33 @@ class Monitor:
         If it cannot be written any more, ``warn`` is told once and nothing more is written: a full
         disk does not end a training.
         """
-        self._warn = warn
+        self._log_dir, self._warn = log_dir, warn
         self._writer: SummaryWriter | None = None
         try:
             self._writer = SummaryWriter(log_dir, purge_step=steps + 1)
         except OSError as error:
             self._end(error)
         self._remembered: Sample | None = None
+
+    def begin(self, config: Mapping[str, Any], resume: str, steps: int) -> None:
+        """Write what the run is: layout of the charts, hyperparameters, config as text.
+
+        Args:
+            config: Every field by its dotted name.
+            resume: The command that goes on with the run.
+            steps: Agent steps so far.
+        """
+        lines = ["To go on:", "", f"    {resume}", "", "|field|value|", "|---|---|"]
+        lines += [f"|{name}|{value}|" for name, value in config.items()]
+        described = hyperparameters(config)
+        self._session_end = described.end
+
+        def write(writer: SummaryWriter) -> None:
+            writer.add_custom_scalars(custom_scalars())
+            writer.add_text("run", "\n".join(lines), steps)
+            self._summary(writer, described.start, steps)
+
+        self._write(write)
 
     def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
         """Write every metric under its tag."""
@@ -55,29 +86,98 @@ class Monitor:
 
     def reconstructions(
         self, model: ActorCritic, rollout: Rollout, weights: ArtifactWeightsConfig, steps: int
-    ) -> NDArray[np.uint8]:
-        """Write a grid of real samples as ``reconstruction/samples`` and return it.
+    ) -> dict[str, Image]:
+        """Write grids of real samples and return them by tag.
 
-        Up to half of the rows are frames with an artifact. If the rollout has none, the last one
-        seen stands in.
+        ``reconstruction/with_artifact`` holds frames of the rollout with an artifact, or the last
+        one seen; it is left out if none was seen yet. ``reconstruction/without_artifact`` holds
+        frames without any.
         """
-        found = rollout.has_artifact.flatten().nonzero().flatten().cpu()
-        chosen = found[torch.linspace(0, len(found) - 1, min(self.ROWS // 2, len(found))).long()]
-        samples = [self._sample(rollout, index) for index in chosen]
-        if not samples and self._remembered:
-            samples = [self._remembered]
-        # The rest of the rows: one game each, from the middle of the rollout.
-        others = torch.linspace(0, rollout.num_envs - 1, self.ROWS - len(samples)).long()
-        others = (others + rollout.size // 2).clamp(max=rollout.size - 1)
-        samples += [self._sample(rollout, index) for index in others]
-        image = draw_samples(model, samples, weights)
-        planes = image.transpose(2, 0, 1)
-        self._write(lambda writer: writer.add_image("reconstruction/samples", planes, steps))
-        return image
+        has_artifact = rollout.has_artifact.flatten()
+        with_artifact = spread(has_artifact.nonzero().flatten(), self.COLUMNS)
+        without = spread((~has_artifact).nonzero().flatten(), self.COLUMNS)
+        samples = {
+            "reconstruction/with_artifact": [self._sample(rollout, i) for i in with_artifact],
+            "reconstruction/without_artifact": [self._sample(rollout, i) for i in without],
+        }
+        if not len(with_artifact) and self._remembered:
+            samples["reconstruction/with_artifact"] = [self._remembered]
+        images = {
+            tag: draw_samples(model, chosen, weights) for tag, chosen in samples.items() if chosen
+        }
+
+        def write(writer: SummaryWriter) -> None:
+            for tag, image in images.items():
+                writer.add_image(tag, image, steps, dataformats="HWC")
+
+        self._write(write)
+        return images
+
+    @torch.no_grad()
+    def latents(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
+        """Write how a sample of the rollout uses the latent, and how sure the policy is of it."""
+        indices = spread(torch.arange(rollout.size, device=rollout.frames.device), self.LATENTS)
+        policy, _, latent = model(rollout.observations(indices))
+        histograms = {
+            "latent/activations": latent,
+            "latent/deviation_of_units": latent.std(dim=0),
+            "policy/probabilities": policy.probs,
+            "policy/highest_probability": policy.probs.amax(dim=1),
+        }
+
+        def write(writer: SummaryWriter) -> None:
+            for tag, value in latent_metrics(latent).items():
+                writer.add_scalar(tag, value, steps)
+            for tag, values in histograms.items():
+                writer.add_histogram(tag, values.float().cpu(), steps, bins=50)  # pyright: ignore[reportArgumentType]
+
+        self._write(write)
+
+    @torch.no_grad()
+    def embedding(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
+        """Write a sample of the rollout for the projector, in place of the one before."""
+        has_artifact = rollout.has_artifact.flatten()
+        marked = spread(has_artifact.nonzero().flatten(), self.POINTS // 2)
+        plain = spread((~has_artifact).nonzero().flatten(), self.POINTS - len(marked))
+        obs = rollout.observations(torch.cat([marked, plain]))
+        policy, value, latent = model(obs)
+        labels = {
+            "artifact": ["yes"] * len(marked) + ["no"] * len(plain),
+            "value": [f"{number:.3f}" for number in value.tolist()],
+            "likeliest action": [str(action) for action in policy.probs.argmax(dim=1).tolist()],
+        }
+        frames = obs[:, -1].cpu().numpy()
+        colours = [YELLOW] * len(marked) + [GREY] * len(plain)
+        thumbnails = np.stack([square(*pair) for pair in zip(frames, colours, strict=True)])
+        embedding = Embedding(latent.cpu().numpy(), thumbnails, labels)
+        name = f"latent after {steps:,} steps"
+        self._write(lambda _: write_embedding(self._log_dir, name, embedding))
+
+    def film(self, pictures: Sequence[Image], steps: int) -> None:
+        """Write a film as ``game/film``."""
+        summary = summaries.film("game/film", pictures, FILM_RATE)
+        self._write(lambda writer: self._summary(writer, summary, steps))
+
+    def end(self, final: Mapping[str, float], steps: int) -> None:
+        """Write what came out, and that the training is complete.
+
+        The HParams page compares runs by it: it shows a run's first five metrics in the order of
+        their tags, where capital letters come first.
+        """
+        self.scalars({f"Final/{name}": value for name, value in final.items()}, steps)
+        self._write(lambda writer: self._summary(writer, self._session_end, steps))
+
+    def flush(self) -> None:
+        """Put on the disk what was written so far."""
+        self._write(SummaryWriter.flush)
 
     def close(self) -> None:
         """Flush and close the event file."""
         self._write(SummaryWriter.close)
+
+    @staticmethod
+    def _summary(writer: SummaryWriter, summary: Any, steps: int) -> None:
+        writer._get_file_writer().add_summary(summary, steps)  # pyright: ignore[reportPrivateUsage]
 
     def _write(self, write: Callable[[SummaryWriter], object]) -> None:
         if self._writer:
@@ -96,15 +196,20 @@ class Monitor:
         return Sample(rollout.observations(index)[0], rollout.observation_regions(index)[0])
 
 
+def spread(indices: Tensor, count: int) -> Tensor:
+    """``count`` of ``indices``, evenly spaced, or all if there are no more."""
+    if len(indices) <= count:
+        return indices
+    return indices[torch.linspace(0, len(indices) - 1, count, device=indices.device).long()]
+
+
 def draw_samples(
-    model: ActorCritic, samples: list[Sample], config: ArtifactWeightsConfig
-) -> NDArray[np.uint8]:
-    """The newest frame of each sample as a row of the image grid, RGB uint8."""
+    model: ActorCritic, samples: Sequence[Sample], config: ArtifactWeightsConfig
+) -> Image:
+    """The newest frame of each sample as a column of the image grid, RGB uint8."""
     obs = torch.stack([sample.obs for sample in samples])
     regions = torch.stack([sample.regions for sample in samples])
     weights = pixel_weights(regions, config) / config.artifact
     views = [obs, model.reconstruct(obs), regions, weights]
-    return labelled_grid(
-        COLUMNS,
-        [sample_row(*row) for row in zip(*(v[:, -1].cpu().numpy() for v in views), strict=True)],
-    )
+    newest = [view[:, -1].cpu().numpy() for view in views]
+    return side_by_side([sample_column(*column) for column in zip(*newest, strict=True)])

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def in_parallel(tasks: Sequence[Callable[[Event], Result]]) -> list[Result]:
-    """Run every task in a thread of its own; returns their results in order.
+    """Run every task in a thread of its own, a single one in this; returns the results in order.
 
     PyTorch's threads are shared out among the tasks: its idle ones spin where others want to run.
 
@@ -22,6 +22,8 @@ def in_parallel(tasks: Sequence[Callable[[Event], Result]]) -> list[Result]:
     Raises:
         Exception: What the first failing task raised, after all have ended.
     """
+    if len(tasks) == 1:
+        return [tasks[0](Event())]
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // len(tasks)))  # here and in threads that begin now
     stop = Event()

@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+YELLOW, GREY = (255, 230, 0), (70, 70, 70)
+"""What marks an artifact, and what does not."""
 SCALE = 2
 """Enlargement of one pixel of an observation, by nearest neighbour."""
-HEADER = 18
-"""Height of the line of labels, in pixels."""
-COLUMNS = ("input", "reconstruction", "absolute error", "detections", "weight map")
+HEADER = 24
+"""Height of a panel's title, in pixels."""
+GAP = 4
+"""Width of the line between two samples, in pixels."""
 
 
-def sample_row(
+def sample_column(
     obs: Image, reconstruction: Image, regions: Image, weights: NDArray[np.floating]
 ) -> Image:
-    """The five views of one frame side by side.
+    """The five views of one frame, one below the other: TensorBoard shows narrow pictures larger.
 
     Args:
         obs: (H, W) grey levels, the newest frame of an observation.
@@ -26,32 +29,39 @@ def sample_row(
         weights: (H, W) in 0..1, share of an artifact's weight.
 
     Returns:
-        (2 H, 10 W, 3).
+        (5 (2 H + ``HEADER``), 2 W, 3).
     """
     error = np.abs(obs.astype(np.float32) - reconstruction)
-    panels = [
-        gray(obs),
-        gray(reconstruction),
-        _heat(error / 128),  # half the range of grey levels is white-hot
-        outlined(obs, regions),
-        _heat(weights),
-    ]
-    return np.hstack(panels)
+    panels = {
+        "input": gray(obs),
+        "reconstruction": gray(reconstruction),
+        "absolute error": _heat(error / 128),  # half the range of grey levels is white-hot
+        "detections": outlined(obs, regions),
+        "weight map": _heat(weights),
+    }
+    return np.vstack([titled(title, panel) for title, panel in panels.items()])
 
 
-def labelled_grid(labels: Sequence[str], rows: list[Image]) -> Image:
-    """Rows of as many equally wide panels as labels, under these, separated by thin lines."""
-    width = rows[0].shape[1] // len(labels)
-    parts = [np.hstack([_label(name, width) for name in labels])]
-    for row in rows:
-        parts += [row, np.full((2, row.shape[1], 3), 255, np.uint8)]
-    return np.vstack(parts)
+def side_by_side(columns: Sequence[Image]) -> Image:
+    """Pictures of the same height in a row, with a white line between them."""
+    line = np.full((len(columns[0]), GAP, 3), 255, np.uint8)
+    parts = [part for column in columns for part in (line, column)]
+    return np.hstack(parts[1:])
 
 
-def video_frame(
+def square(obs: Image, colour: tuple[int, int, int]) -> Image:
+    """A frame (H, W) with W > H in the middle of a square (W, W, 3) of a colour."""
+    height, width = obs.shape
+    picture = np.full((width, width, 3), colour, np.uint8)
+    top = (width - height) // 2
+    picture[top : top + height] = obs[:, :, None]
+    return picture
+
+
+def seen_frame(
     screen: Image, obs: Image, reconstruction: Image, weights: NDArray[np.floating]
 ) -> Image:
-    """One step of a game: the screen, what the agent gets, what it can draw, what counted.
+    """One step of a game: beside the screen what the agent gets, what it can draw, what counts.
 
     Args:
         screen: (210, 160, 3) RGB.
@@ -60,25 +70,25 @@ def video_frame(
         weights: (H, W) in 0..1, share of an artifact's weight.
 
     Returns:
-        Even height and width, as video codecs ask.
+        (456, 608, 3) for the game's own sizes; even, as video codecs ask.
     """
-    panels = [
-        ("game", _enlarge(screen)),
-        ("observation", gray(obs)),
-        ("reconstruction", gray(reconstruction)),
-        ("weight map", _heat(weights)),
-    ]
-    height = max(panel.shape[0] for _, panel in panels)
-    columns = [
-        np.vstack(
-            [
-                _label(name, panel.shape[1]),
-                np.pad(panel, ((0, height - panel.shape[0]), (0, 0), (0, 0))),
-            ]
-        )
-        for name, panel in panels
-    ]
-    return np.hstack(columns)
+    left = titled("game", _enlarge(screen))
+    right = np.vstack(
+        [
+            titled("observation", gray(obs)),
+            titled("reconstruction", gray(reconstruction)),
+            titled("weight map", _heat(weights)),
+        ]
+    )
+    height = max(len(left), len(right))
+    return np.hstack(
+        [np.pad(side, ((0, height - len(side)), (0, 0), (0, 0))) for side in (left, right)]
+    )
+
+
+def titled(title: str, panel: Image) -> Image:
+    """A picture (H, W, 3) under a line with its title, (``HEADER`` + H, W, 3)."""
+    return np.vstack([_label(title, panel.shape[1]), panel])
 
 
 def _enlarge(image: Image) -> Image:
@@ -102,10 +112,10 @@ def outlined(obs: Image, regions: Image) -> Image:
     image = gray(obs)
     enlarged = np.ascontiguousarray(_enlarge(regions))
     contours, _ = cv2.findContours(enlarged, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(image, contours, -1, (255, 230, 0), 1), np.uint8)
+    return np.asarray(cv2.drawContours(image, contours, -1, YELLOW, 1), np.uint8)
 
 
 def _label(text: str, width: int) -> Image:
     line = np.zeros((HEADER, width, 3), np.uint8)
     font, white = cv2.FONT_HERSHEY_SIMPLEX, (255, 255, 255)
-    return np.asarray(cv2.putText(line, text, (4, 13), font, 0.45, white, 1, cv2.LINE_AA), np.uint8)
+    return np.asarray(cv2.putText(line, text, (4, 18), font, 0.65, white, 1, cv2.LINE_AA), np.uint8)

@@ -295,6 +295,5 @@ class PPO:
                 "policy/kl": (change - log_ratio).mean(),
                 "policy/clip_fraction": change.abs().gt(self.config.clip).float().mean(),
                 "loss/reconstruction_unweighted": reconstruction.unweighted,
-                "latent/saturated": latent.abs().gt(0.99).float().mean(),
             }
         return losses, metrics

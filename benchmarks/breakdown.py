@@ -21,6 +21,7 @@ from ale_py.vector_env import AtariVectorEnv
 
 import agent.collector
 import agent.fidelity
+import agent.film
 import agent.ppo
 from agent.monitor import Monitor
 from agent.progress import ProgressLine
@@ -37,10 +38,15 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"
     "fidelity": [(agent.fidelity, "artifact_fidelity")],
     "logging": [
+        (Monitor, "begin"),
         (Monitor, "scalars"),
         (Monitor, "remember"),
-        (Monitor, "reconstructions"),
         (ProgressLine, "update"),
+    ],
+    "pictures": [(Monitor, "reconstructions"), (Monitor, "latents"), (Monitor, "embedding")],
+    "film": [
+        (agent.film, "film"),
+        (Monitor, "film"),
     ],
 }
 """Functions that are timed. Nothing of them is changed."""
@@ -92,6 +98,8 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
         "learning": main["update"] - main["advantages"],
         "fidelity": main["fidelity"],
         "logging": main["logging"],
+        "pictures": main["pictures"],
+        "film": main["film"],
     }
     total = sum(seconds.values())
     return {name: part / total for name, part in seconds.items()}

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.memory import keep_freed_memory
-from agent.pictures import labelled_grid, outlined
+from agent.pictures import outlined, side_by_side, titled
 from benchmarks.arms import ARMS
 from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.command import check_output, provenance, run
@@ -221,12 +221,12 @@ def _cell(mean: float | None, spread: float | None) -> str:
 def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> None:
     """The same test frames as input and through each arm, detections in the input outlined."""
     steps = pictured(test)
-    columns = [test.frames[steps], *pictures.values()]
-    rows = [
-        np.hstack([outlined(column[n], test.regions[t]) for column in columns])
-        for n, t in enumerate(steps)
+    views = {"input": test.frames[steps], **pictures}
+    columns = [
+        titled(name, np.vstack([outlined(frames[n], test.regions[t]) for n, t in enumerate(steps)]))
+        for name, frames in views.items()
     ]
-    imageio.imwrite(path, labelled_grid(["input", *pictures], rows))
+    imageio.imwrite(path, side_by_side(columns))
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def ceiling(num_envs: int, steps: int = 400) -> float:
 def evaluation(run_dir: Path, file: Path) -> float:
     """Agent steps per second of the games that ``evaluate.py`` counts, 30 of them."""
     run_for(["evaluate.py", "--checkpoint", str(run_dir), "--json", str(file)])
-    result = json.loads(file.read_text())
+    (result,) = json.loads(file.read_text())
     return sum(result["lengths"]) / result["seconds"]
 
 

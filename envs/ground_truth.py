@@ -1,4 +1,4 @@
-"""Where things really are, read from the game's RAM: for benchmarks and tests, never for training.
+"""Where things really are, read from the game's RAM: for judging and tests, never for training.
 
 The addresses are those of OCAtari's extraction for this game (Delfosse et al. 2024,
 ``ocatari/ram/kungfumaster.py``), corrected where a box did not hold the pixels it should. The fire
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR, TIME, LIVES, ENEMY, PLAYER_HEALTH, ENEMY_HEALTH = 31, 27, 29, 50, 75, 76
+FLOOR, TIME, LIVES, ENEMY, PLAYER_X, PLAYER_HEALTH, ENEMY_HEALTH = 31, 27, 29, 50, 74, 75, 76
 PROJECTILE_X, PROJECTILE_Y, PROJECTILE_SHAPE, PROJECTILE_MIRRORED, ENEMY_FACING = 73, 96, 94, 86, 92
 """Addresses. Those of the floor and of the projectile's shape and mirroring were found for this
 project, by comparing the RAM with the pixels."""
@@ -69,6 +69,15 @@ class Box(NamedTuple):
         right = max(self.left + self.width + grow, 0)
         mask[top:bottom, left:right] = True
         return mask
+
+    def distance(self, x: int) -> int:
+        """Columns between the box and column ``x``; 0 if it lies over it."""
+        return max(self.left - x, x - (self.left + self.width - 1), 0)
+
+
+def player_x(ram: NDArray[np.uint8]) -> int:
+    """Column of the player's middle in the play area, in pixels."""
+    return int(ram[PLAYER_X]) - 49 - 8 + 4  # the play area starts at column 8; he is 8 wide
 
 
 def projectile(ram: NDArray[np.uint8]) -> Box | None:

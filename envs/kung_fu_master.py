@@ -26,6 +26,8 @@ STACK = 4
 """Sequential frames in one observation, oldest first."""
 OBSERVATION_SHAPE = (STACK, 64, 144)
 """Shape of one observation."""
+GAME = "kung_fu_master"
+"""Name of its ROM in ale-py."""
 NUM_ACTIONS = 14
 """The game's minimal action set."""
 
@@ -115,7 +117,7 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
 def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> AtariVectorEnv:
     """ALE's own vector environment: native RGB (N, 1, 210, 160, 3), one frame, raw rewards."""
     return AtariVectorEnv(
-        "kung_fu_master",
+        GAME,
         num_envs,
         num_threads=num_threads,
         frameskip=config.frameskip,

@@ -15,6 +15,8 @@ BAD_FLAGS = [
     (["--total-steps", "0"], "total_steps must be from 1 to 1000000000000, got 0"),
     (["--num-envs", "-3"], "num_envs must be from 1 to 1024, got -3"),
     (["--image-interval", "0"], "image_interval must be from 1"),
+    (["--film-interval", "0"], "film_interval must be from 1 to 1000000000000, got 0"),
+    (["--entropy-coef", "0"], "--ppo.entropy-coef"),
     (["--evaluation-games", "-1"], "evaluation_games must be from 0"),
     (["--algorithm", "dqn"], "algorithm"),
     (["--algorithm", "-inf"], "invalid choice '-inf' for argument"),
@@ -46,7 +48,8 @@ def no_games(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("an environment was started")
 
     monkeypatch.setattr(train, "make_halves", started)
-    monkeypatch.setattr(evaluate, "make_halves", started)
+    monkeypatch.setattr(train, "make_games", started)
+    monkeypatch.setattr(evaluate, "make_games", started)
 
 
 def exit_code(main, flags: list[str]) -> int:
@@ -105,6 +108,8 @@ def test_an_error_is_one_line_even_if_a_value_has_two(tmp_path: Path, capsys):
         (["--seed", "-1"], "seed must be from 0"),
         (["--video", "game.avi"], "video must end in .mp4, got game.avi"),
         (["--json", "nowhere/result.json"], "json must be a file that can be written"),
+        (["--markdown", "nowhere/page.md"], "markdown must be a file that can be written"),
+        (["more", "--video", "game.mp4"], "video and watch need one checkpoint, got 2"),
         (["--json", "null\0byte.json"], "json must be a file that can be written"),
         (["--json", "x" * 5000], "json must be a file that can be written"),
         ([], "no such checkpoint"),

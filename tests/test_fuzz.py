@@ -34,7 +34,7 @@ from benchmarks import (
 )
 from config import TrainConfig, flat
 from envs import OBSERVATION_SHAPE, Projection
-from tests.agent.dummy import CountingEnv
+from tests.agent.dummy import CountingEnv, CountingGame
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "4", "--ppo.num-minibatches", "1",
@@ -87,12 +87,18 @@ def stand_in(_: object, __: object, count: int) -> list[CountingEnv]:
     return [CountingEnv([7] * size, OBSERVATION_SHAPE) for size in sizes]
 
 
+def stand_in_games(_: object, __: object, count: int) -> list[CountingGame]:
+    """The same instead of ``make_games``."""
+    return [CountingGame(7, OBSERVATION_SHAPE) for _ in range(count)]
+
+
 @contextlib.contextmanager
 def stand_ins() -> Iterator[None]:
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with (
         mock.patch.object(train, "make_halves", stand_in),
-        mock.patch.object(evaluate, "make_halves", stand_in),
+        mock.patch.object(train, "make_games", stand_in_games),
+        mock.patch.object(evaluate, "make_games", stand_in_games),
         mock.patch.object(train, "calibrate", return_value=projection),
     ):
         yield
@@ -192,9 +198,12 @@ def try_evaluation(run_dir: Path, data: st.DataObject) -> None:
     paths = [str(run_dir), str(checkpoints.numbered(run_dir)[0]), str(run_dir.parent), "no", ""]
     path = data.draw(st.one_of(st.sampled_from(paths), RUN_NAMES.map(lambda name: f"no/{name}")))
     flags = ["--checkpoint", path, "--episodes", "1"]
-    for name in data.draw(st.lists(st.sampled_from(["episodes", "seed", "json"]), unique=True)):
-        value = data.draw(values("" if name == "json" else 1))
-        flags += [f"--{name}", f"{run_dir.parent}/{value}" if name == "json" else value]
+    for name in data.draw(
+        st.lists(st.sampled_from(["episodes", "seed", "json", "markdown"]), unique=True)
+    ):
+        is_file = name in ("json", "markdown")
+        value = data.draw(values("" if is_file else 1))
+        flags += [f"--{name}", f"{run_dir.parent}/{value}" if is_file else value]
     with stand_ins():
         check_outcome(evaluate.main, flags)
 

@@ -3,11 +3,11 @@
 import json
 import math
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import imageio_ffmpeg
-import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -16,20 +16,20 @@ import evaluate
 import train
 from agent import checkpoint as checkpoints
 from agent import ppo
-from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.collector import Collector
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED
 from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
+from agent.report import markdown
+from agent.saver import best_score
 from config import parse
-from encoders import ArtifactDetector, ArtifactDetectorConfig, ArtifactWeightsConfig
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
+from envs import Projection
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
     "--model.encoder.channels", "4", "4", "--image-interval", "16",
-    "--checkpoint-interval", "16",
+    "--film-interval", "40", "--checkpoint-interval", "16",
 ]  # fmt: skip
 """16 agent steps an update, two optimizer steps each."""
 
@@ -49,7 +49,8 @@ def run(run_dir: Path, *flags: str) -> int:
 
 def events(run_dir: Path) -> EventAccumulator:
     log_dir = str(run_dir / "tensorboard")
-    return EventAccumulator(log_dir, size_guidance={"scalars": 0, "images": 0}).Reload()
+    everything = {"scalars": 0, "images": 0, "histograms": 0}
+    return EventAccumulator(log_dir, size_guidance=everything).Reload()
 
 
 def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, capsys):
@@ -60,21 +61,35 @@ def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, caps
     assert json.loads((run_dir / "config.json").read_text())["total_steps"] == 64
     found = events(run_dir)
     assert [event.step for event in found.Scalars("loss/reconstruction")] == [16, 32, 48, 64]
-    assert [event.step for event in found.Images("reconstruction/samples")] == [16, 32, 48, 64]
+    without = found.Images("reconstruction/without_artifact")
+    assert [event.step for event in without] == [16, 32, 48, 64]
+    assert [event.step for event in found.Images("game/film")] == [48, 64]  # and at the end
+    assert [event.step for event in found.Histograms("latent/activations")] == [16, 32, 48, 64]
+    assert (run_dir / "tensorboard" / "projector_config.pbtxt").exists()
+    text = found.Tensors("run/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "train.py --run-dir" in text
     result = json.loads((run_dir / "evaluation.json").read_text())
+    assert found.Scalars("Final/score")[0].value == result["mean"]
     assert len(result["scores"]) == result["episodes"] == 1
     assert result["steps"] == 64
 
     # evaluate.py with the same seed plays the same game, and films it.
-    output, video = tmp_path / "result.json", tmp_path / "game.mp4"
+    output, video, page = (tmp_path / name for name in ("result.json", "game.mp4", "result.md"))
     flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", str(EVALUATION_SEED)]
-    assert evaluate.main([*flags, "--json", str(output), "--video", str(video)]) == 0
-    again = json.loads(output.read_text())
+    flags += ["--json", str(output), "--video", str(video), "--markdown", str(page)]
+    assert evaluate.main(flags) == 0
+    (again,) = json.loads(output.read_text())
+    assert page.read_text() == markdown([again])
+    assert sum(result["facts"][0]["lives_lost"].values()) == 4
     assert min(again.pop("seconds"), result.pop("seconds")) > 0
     assert again == result
     frames, size = read_video(video)
     assert frames == result["lengths"][0]  # one per step of the first game
-    assert size == ((160 + 3 * 144) * 2, 18 + 210 * 2)
+    assert size == ((160 + 144) * 2, 3 * (24 + 64 * 2))
+    # H.264 with the pixel format that browsers play.
+    described = next(imageio_ffmpeg.read_frames(str(video)))
+    assert described["codec"] == "h264"
+    assert described["pix_fmt"].startswith("yuv420p")
 
 
 def read_video(path: Path) -> tuple[int, tuple[int, int]]:
@@ -170,7 +185,7 @@ def test_a_signal_in_the_last_update_skips_the_evaluation(
 
     def interrupt(self, metrics, steps):
         scalars(self, metrics, steps)
-        if steps == 32:
+        if steps == 32 and "loss/policy" in metrics:
             signal.raise_signal(number)
 
     monkeypatch.setattr(Monitor, "scalars", interrupt)
@@ -182,7 +197,7 @@ def test_a_signal_in_the_last_update_skips_the_evaluation(
 def test_a_resumption_knows_the_best_by_the_file_that_is_there(tmp_path: Path):
     # Whatever the counters of the checkpoint say: it may be older or newer than the best one.
     assert run(tmp_path, *TINY, "--total-steps", "32") == 0
-    assert train.best_score(tmp_path) == 0.0
+    assert best_score(tmp_path) == 0.0
     latest = checkpoints.load(tmp_path)
     latest.state["counters"]["best"] = 2000.0
     checkpoints.save_best(tmp_path, latest.tensors, latest.state)
@@ -266,21 +281,41 @@ def test_resume_refuses_what_would_change_the_training(tmp_path: Path, capsys):
     assert checkpoints.load(tmp_path).state["counters"]["steps"] == 48
 
 
-def test_the_video_shows_weights_on_one_scale(tmp_path: Path, monkeypatch):
-    # A frame without artifacts is dark, a knife's region is white-hot, whatever else is in view.
-    frames: list[np.ndarray] = []
-    fake = SimpleNamespace(append_data=frames.append, close=lambda: None)
-    monkeypatch.setattr(evaluate.imageio, "get_writer", lambda *_, **__: fake)
-    envs = SimpleNamespace(render=lambda: (np.zeros((210, 160, 3), np.uint8),))
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, ActorCriticConfig())
-    detector, weights = ArtifactDetector(ArtifactDetectorConfig()), ArtifactWeightsConfig()
-    recorder = evaluate.Recorder(tmp_path / "game.mp4", envs, model, detector, weights)
-    obs = np.full((1, *OBSERVATION_SHAPE), 128, np.uint8)
-    recorder.step(obs, [0])
-    obs[0, -1, 30:32, 70:75] = 255
-    recorder.step(obs, [0])
-    recorder.step(obs, [1])  # the first game is over
-    empty, knife = (frame[18:146, -288:].sum(axis=2) for frame in frames)
-    assert empty.max() < 100
-    assert knife[62, 144] == 3 * 255
-    assert knife[0, 0] > empty[0, 0]
+def test_several_checkpoints_are_judged_side_by_side(tmp_path: Path, capsys):
+    assert run(tmp_path / "a", *TINY, "--total-steps", "32") == 0
+    first, second = checkpoints.numbered(tmp_path / "a")
+    output = tmp_path / "both.json"
+    flags = ["--checkpoint", str(first), str(second), "--episodes", "1", "--json", str(output)]
+    assert evaluate.main(flags) == 0
+    reports = json.loads(output.read_text())
+    assert [report["name"] for report in reports] == [str(first), str(second)]
+    assert [report["steps"] for report in reports] == [16, 32]
+    assert "against the first" in capsys.readouterr().out
+
+
+def test_watching_shows_every_step_of_the_game_in_a_window(tmp_path: Path, monkeypatch):
+    # SDL's dummy driver is a window that nobody sees; its surface can be read all the same.
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(evaluate, "check_display", lambda: None)
+    shown: list[tuple[int, int]] = []
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setattr(
+        pygame.display, "flip", lambda: shown.append(pygame.display.get_surface().get_size())
+    )
+    monkeypatch.setattr(pygame.time, "Clock", lambda: SimpleNamespace(tick=lambda _: None))
+    assert run(tmp_path, *TINY, "--total-steps", "16", "--env.max-episode-frames", "400") == 0
+    assert evaluate.main(["--checkpoint", str(tmp_path), "--episodes", "2", "--watch"]) == 0
+    assert shown == [(608, 456)] * 2 * 101  # each reset and step
+
+
+def test_watching_without_a_display_is_refused(tmp_path: Path, monkeypatch, capsys):
+    pytest.importorskip("pygame").display.quit()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    assert evaluate.main(["--checkpoint", str(tmp_path), "--watch"]) == 2
+    assert "watch needs a display" in capsys.readouterr().err
+
+
+def test_watching_without_pygame_names_the_extra(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert evaluate.main(["--checkpoint", str(tmp_path), "--watch"]) == 2
+    assert 'pip install -e ".[watch]"' in capsys.readouterr().err

@@ -1,7 +1,8 @@
-"""A tiny vector environment whose every number can be worked out by hand."""
+"""Tiny environments whose every number can be worked out by hand."""
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -48,3 +49,44 @@ class CountingEnv(VectorEnv):
         self.ages[ended] = 0
         self.returns[ended] = 0
         return self._obs(), actions.astype(np.int32), ended & ~odd, ended & odd, infos
+
+
+class CountingGame(gym.Env):
+    """One game of ``length`` steps; frame k has grey level 10 + k and the reward is the action.
+
+    From step ``artifact_at`` on there is an artifact. It ends with a fact.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012, as in Gymnasium
+
+    def __init__(
+        self, length: int, obs_shape: tuple[int, ...] = OBS_SHAPE, artifact_at: int | None = None
+    ) -> None:
+        self.length, self.artifact_at = length, artifact_at
+        self.observation_space = Box(0, 255, obs_shape, np.uint8)
+        self.action_space = Discrete(NUM_ACTIONS)
+        self.seeds: list[int | None] = []
+
+    def _obs(self) -> np.ndarray:
+        ages = np.maximum(self.age + np.arange(-3, 1), 0)
+        levels = (10 + ages).clip(max=120).astype(np.uint8)[:, None, None]
+        obs = np.broadcast_to(levels, self.observation_space.shape).copy()
+        if self.artifact_at is not None and self.age >= self.artifact_at:
+            obs[-1, 8:10, 10:15] = 255
+        return obs
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.seeds.append(seed)
+        self.age, self.total = 0, 0.0
+        return self._obs(), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.age += 1
+        self.total += float(action)
+        over = self.age == self.length
+        info = {"facts": {"floor": 1, "sum": {"rewards": self.total}}} if over else {}
+        return self._obs(), float(action), over, False, info
+
+    def render(self) -> np.ndarray:
+        return np.full((210, 160, 3), self.age % 256, np.uint8)

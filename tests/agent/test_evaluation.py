@@ -1,14 +1,11 @@
-"""Judging: statistics by hand, and games that are counted fairly."""
+"""Judging: games that are counted fairly, the same for the same seed."""
 
-import numpy as np
-import pytest
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
-from agent.collector import Episode
-from agent.evaluation import play_games, report, summarize
+from agent.evaluation import play_games
 from encoders import EncoderConfig
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingGame
 
 
 def make_model() -> ActorCritic:
@@ -17,66 +14,50 @@ def make_model() -> ActorCritic:
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
 
 
-def test_statistics_by_hand():
-    summary = summarize([0.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 100_000.0])
-    assert summary["mean"] == pytest.approx(102_100 / 8)
-    assert summary["median"] == 350.0
-    assert summary["iqm"] == pytest.approx((200 + 300 + 400 + 500) / 4)
-    assert summary["ci95"][0] < summary["mean"] < summary["ci95"][1]
-
-
-def test_the_interval_is_that_of_the_mean():
-    # 200 normal scores: the bootstrap must agree with mean +- 1.96 standard errors.
-    scores = np.random.default_rng(0).normal(1000, 300, 200)
-    low, high = summarize(list(scores))["ci95"]
-    error = 1.96 * scores.std() / 200**0.5
-    assert low == pytest.approx(scores.mean() - error, rel=0.01)
-    assert high == pytest.approx(scores.mean() + error, rel=0.01)
-
-
-def test_random_play_is_zero_and_a_human_is_one():
-    assert summarize([258.5])["human_normalized"] == pytest.approx(0.0)
-    human = summarize([22_736.3])
-    assert human["human_normalized"] == pytest.approx(1.0)
-    assert human["ci95"] == [22_736.3, 22_736.3]
+def lengths(envs: list[CountingGame], games: int) -> list[int]:
+    return [game.length for game in play_games(envs, make_model(), games, seed=0)]
 
 
 def test_every_game_that_begins_counts_however_long_it_is():
-    # One environment's games take 2 steps, the other's 50. The first four to end are short.
-    episodes = play_games([CountingEnv([2, 50])], make_model(), games=4, seed=0)
-    assert [episode.length for episode in episodes] == [2, 50, 2, 2]
-    # The second long game begins as the 26th or 27th.
-    episodes = play_games([CountingEnv([2, 50])], make_model(), games=30, seed=0)
-    assert [episode.length for episode in episodes].count(50) == 2
+    # Three seats in one half would be 2 and 50 and 2: two halves of two, the long one in the first.
+    seats = [CountingGame(2), CountingGame(50), CountingGame(2), CountingGame(2)]
+    assert lengths(seats, games=8) == [2, 50, 2, 2, 2, 2, 2, 2]
+    # With more games than the short seat can begin in 50 steps, the long one plays a second.
+    assert lengths([CountingGame(2), CountingGame(50)], games=60).count(50) == 30
+    assert lengths([CountingGame(2), CountingGame(50), CountingGame(2)], games=60).count(50) == 2
 
 
-def test_parts_share_the_games_by_their_size():
-    parts = [CountingEnv([3, 3]), CountingEnv([5])]
-    episodes = play_games(parts, make_model(), games=7, seed=0)
-    assert [episode.length for episode in episodes] == [3] * 5 + [5] * 2
+def test_a_seat_rests_once_enough_games_have_begun():
+    seats = [CountingGame(3), CountingGame(40)]
+    assert lengths(seats, games=2) == [3, 40]
+    assert [len(seat.seeds) for seat in seats] == [1, 1]
+
+
+def test_halves_share_the_games():
+    seats = [CountingGame(3), CountingGame(3), CountingGame(5)]
+    assert lengths(seats, games=7) == [3] * 4 + [5] * 3
+    assert lengths([CountingGame(4)], games=3) == [4, 4, 4]
+
+
+def test_every_seat_is_seeded_once_and_differently():
+    seats = [CountingGame(3), CountingGame(3), CountingGame(5)]
+    play_games(seats, make_model(), games=9, seed=70)
+    assert [seat.seeds[0] for seat in seats] == [70, 71, 72]
+    assert all(seed is None for seat in seats for seed in seat.seeds[1:])
 
 
 def test_the_same_seed_gives_the_same_games_whatever_was_drawn_before():
-    first = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
+    def play(seed: int):
+        return play_games([CountingGame(20), CountingGame(30)], make_model(), games=2, seed=seed)
+
+    first = play(5)
     torch.rand(7)
-    again = play_games([CountingEnv([20, 30])], make_model(), games=2, seed=5)
-    assert first == again
-    assert first != play_games([CountingEnv([20, 30])], make_model(), games=2, seed=6)
+    assert play(5) == first
+    assert play(6) != first
 
 
-def test_the_policy_is_sampled():
+def test_the_policy_is_sampled_and_the_score_is_the_sum_of_rewards():
     # An untrained policy is almost uniform over the rewards 0, 1 and 2; its mode would be constant.
-    (episode,) = play_games([CountingEnv([200])], make_model(), games=1, seed=0)
-    assert 150 < episode.score < 250
-
-
-def test_a_report_has_the_documented_keys():
-    counters = {"steps": 12, "seconds": 3.0, "recall": [0.5, 1.0], "ghost_rate": []}
-    result = report([Episode(100.0, 5), Episode(300.0, 7)], seed=9, seconds=1.5, counters=counters)
-    assert result.keys() >= {
-        "episodes", "seed", "scores", "mean", "median", "iqm", "ci95", "human_normalized", "steps",
-    }  # fmt: skip
-    assert (result["episodes"], result["seed"], result["steps"]) == (2, 9, 12)
-    assert result["seconds"] == 1.5
-    assert (result["artifact_recall"], result["artifact_ghost_rate"]) == (0.75, None)
-    assert (result["scores"], result["lengths"]) == ([100.0, 300.0], [5, 7])
+    (game,) = play_games([CountingGame(200)], make_model(), games=1, seed=0)
+    assert 150 < game.score < 250
+    assert game.facts == {"floor": 1, "sum": {"rewards": game.score}}

@@ -1,0 +1,57 @@
+"""What TensorBoard's protocol buffers hold and ``SummaryWriter`` cannot write."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+# pyright: reportAttributeAccessIssue=false
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import imageio.v3 as imageio
+import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard.summary import hparams
+
+from agent.pictures import Image
+
+
+class Hyperparameters(NamedTuple):
+    """Two summaries that make a run a row of TensorBoard's HParams page."""
+
+    start: Any
+    """The run's values."""
+    end: Any
+    """That the run is complete."""
+
+
+def hyperparameters(config: Mapping[str, Any]) -> Hyperparameters:
+    """Describe a run; ``SummaryWriter.add_hparams`` would make another run of its own for it.
+
+    The usual third summary, which fixes the hyperparameters of an experiment, is left out:
+    TensorBoard then compares all runs by itself and shows what differs first.
+
+    Args:
+        config: Values by name; what is no number is written out.
+    """
+    plain = {
+        name: value if type(value) in (int, float) else str(value) for name, value in config.items()
+    }
+    _, start, end = hparams(plain, {})
+    return Hyperparameters(start, end)
+
+
+def film(tag: str, pictures: Sequence[Image], pictures_per_second: float) -> Any:
+    """Pictures as an animated GIF, which TensorBoard's images page plays.
+
+    ``SummaryWriter.add_video`` writes nothing without moviepy, nor with its version 2.
+
+    Args:
+        tag: Name in TensorBoard.
+        pictures: At least one, (H, W, 3) uint8.
+        pictures_per_second: How fast to play.
+    """
+    content = imageio.imwrite(
+        "<bytes>", np.stack(pictures), extension=".gif", plugin="pillow",
+        duration=round(1000 / pictures_per_second), loop=0,
+    )  # fmt: skip
+    height, width, _ = pictures[0].shape
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=content)
+    return Summary(value=[Summary.Value(tag=tag, image=image)])

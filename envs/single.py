@@ -1,0 +1,110 @@
+"""One game with the agent's observations: Gymnasium's interface instead of a vector's.
+
+For evaluation, where every game may be of its own length and the RAM is to be read, and for other
+libraries: ``gymnasium.make("envs:knifesight/KungFuMaster-v0")``.
+"""
+
+from functools import cache
+from typing import Any, SupportsInt
+
+import gymnasium as gym
+import numpy as np
+from ale_py import ALEInterface, LoggerMode, roms
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from envs.kung_fu_master import (
+    GAME,
+    NUM_ACTIONS,
+    OBSERVATION_SHAPE,
+    PLAY_AREA,
+    EnvConfig,
+    calibrate,
+)
+from envs.projection import Projection
+
+ENV_ID = "knifesight/KungFuMaster-v0"
+CALIBRATION_SEED = 1
+"""Of the random play to which the projection is fitted if none is given."""
+
+
+class KungFuMaster(gym.Env[NDArray[np.uint8], np.int64]):
+    """One game as ``make_envs`` plays many: observations (4, 64, 144) uint8, raw rewards.
+
+    ``render()`` returns the native screen, (210, 160, 3) uint8.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012, as in Gymnasium
+
+    def __init__(
+        self,
+        projection: Projection | None = None,
+        config: EnvConfig | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Prepare a game; it is loaded by the first ``reset``.
+
+        Args:
+            projection: RGB to one channel, for instance that of a checkpoint; if left out, one is
+                fitted to a few seconds of random play.
+            config: The protocol.
+            render_mode: ``rgb_array`` or None. Gymnasium adds ``human`` by itself.
+
+        Raises:
+            ValueError: If ``render_mode`` is another one.
+        """
+        modes = [None, *self.metadata["render_modes"]]
+        if render_mode not in modes:
+            raise ValueError(f"render_mode must be one of {modes}, got {render_mode!r}")
+        self.render_mode = render_mode
+        self.config = config or EnvConfig()
+        self.metadata = {**self.metadata, "render_fps": 60 / self.config.frameskip}
+        self.projection = projection or default_projection(self.config)
+        self.observation_space = Box(0, 255, OBSERVATION_SHAPE, np.uint8)
+        self.action_space = Discrete(NUM_ACTIONS)
+        ALEInterface.setLoggerMode(LoggerMode.Error)  # pyright: ignore[reportUnknownArgumentType]
+        self._ale = ALEInterface()
+        self._ale.setFloat("repeat_action_probability", self.config.repeat_action_probability)
+        self._ale.setInt("frame_skip", self.config.frameskip)
+        self._ale.setInt("max_num_frames_per_episode", self.config.max_episode_frames)
+        self._actions: list[Any] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Start a game; with ``seed`` the emulator's chance starts anew too. No options."""
+        super().reset(seed=seed, options=options)
+        if seed is not None or not self._actions:
+            self._ale.setInt("random_seed", int(self.np_random.integers(2**31)))
+            self._ale.loadROM(str(roms.get_rom_path(GAME)))
+            self._actions = self._ale.getMinimalActionSet()
+        self._ale.reset_game()
+        self._stack = np.repeat(self._frame()[None], OBSERVATION_SHAPE[0], axis=0)
+        return self._stack, {}
+
+    def step(
+        self, action: SupportsInt
+    ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Act for one agent step; arguments and results as in Gymnasium."""
+        reward = self._ale.act(self._actions[int(action)])
+        self._stack = np.concatenate([self._stack[1:], self._frame()[None]])
+        terminated = self._ale.game_over(with_truncation=False)
+        return self._stack, float(reward), terminated, self._ale.game_truncated(), {}
+
+    def render(self) -> NDArray[np.uint8]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The native screen after the last step."""
+        return self._ale.getScreenRGB()
+
+    @property
+    def ram(self) -> NDArray[np.uint8]:
+        """The console's memory, (128,) uint8; for judging and tests, never for training."""
+        return self._ale.getRAM()
+
+    def _frame(self) -> NDArray[np.uint8]:
+        return self.projection(np.ascontiguousarray(self.render()[PLAY_AREA])[None])[0]
+
+
+@cache
+def default_projection(config: EnvConfig) -> Projection:
+    """The projection fitted to random play under ``config``, once in a process."""
+    return calibrate(config, CALIBRATION_SEED)
