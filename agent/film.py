@@ -8,8 +8,8 @@ from agent.seen import SeenGame
 
 STRIDE = 2
 """Agent steps from one picture to the next; at 15 steps a second 7.5 pictures."""
-LENGTH = 120
-"""Pictures at most; 16 seconds of play."""
+LENGTH = 75
+"""Pictures at most; 10 seconds of play."""
 PATIENCE = 300
 """Agent steps after which it begins although no artifact was seen."""
 

@@ -92,7 +92,8 @@ def titled(title: str, panel: Image) -> Image:
 
 
 def _enlarge(image: Image) -> Image:
-    return image.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    size = (image.shape[1] * SCALE, image.shape[0] * SCALE)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def gray(frame: Image) -> Image:

@@ -3,14 +3,18 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 # pyright: reportAttributeAccessIssue=false
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any, NamedTuple
 
-import imageio.v3 as imageio
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams
 
-from agent.pictures import Image
+from agent.pictures import Image as Picture
+
+PLAIN = Image.Dither.NONE
 
 
 class Hyperparameters(NamedTuple):
@@ -38,7 +42,7 @@ def hyperparameters(config: Mapping[str, Any]) -> Hyperparameters:
     return Hyperparameters(start, end)
 
 
-def film(tag: str, pictures: Sequence[Image], pictures_per_second: float) -> Any:
+def film(tag: str, pictures: Sequence[Picture], pictures_per_second: float) -> Any:
     """Pictures as an animated GIF, which TensorBoard's images page plays.
 
     ``SummaryWriter.add_video`` writes nothing without moviepy, nor with its version 2.
@@ -48,10 +52,34 @@ def film(tag: str, pictures: Sequence[Image], pictures_per_second: float) -> Any
         pictures: At least one, (H, W, 3) uint8.
         pictures_per_second: How fast to play.
     """
-    content = imageio.imwrite(
-        "<bytes>", np.stack(pictures), extension=".gif", plugin="pillow",
+    palette = _palette(np.stack(pictures))
+    images = [
+        Image.fromarray(picture).quantize(palette=palette, dither=PLAIN) for picture in pictures
+    ]
+    file = BytesIO()
+    images[0].save(
+        file, "GIF", save_all=True, append_images=images[1:],
         duration=round(1000 / pictures_per_second), loop=0,
     )  # fmt: skip
     height, width, _ = pictures[0].shape
-    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=content)
+    image = Summary.Image(
+        height=height, width=width, colorspace=3, encoded_image_string=file.getvalue()
+    )
     return Summary(value=[Summary.Value(tag=tag, image=image)])
+
+
+def _palette(pictures: NDArray[np.uint8]) -> Image.Image:
+    """One palette for all pictures (T, H, W, 3), which takes a tenth of the time of one for each.
+
+    It holds the colours that occur, five bits a channel, 256 at most; an Atari has 128. Every
+    other row and column will do, because pictures are enlarged.
+    """
+    keys = (pictures[:, ::2, ::2] >> 3).astype(np.uint16) @ np.array(
+        [1 << 10, 1 << 5, 1], np.uint16
+    )
+    counts = np.bincount(keys.ravel(), minlength=1 << 15)
+    found = np.sort(np.argsort(counts)[::-1][: min(256, np.count_nonzero(counts))])
+    colours = np.stack([found >> 10, found >> 5 & 31, found & 31], axis=1) * 255 // 31
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours.astype(np.uint8).tobytes())
+    return palette

@@ -1,0 +1,186 @@
+"""Every command and every snippet in README and docs: parsed as written, and run on a small scale."""
+
+import contextlib
+import io
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tyro
+
+import evaluate
+import export
+import train
+from envs import Projection
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PYTHON = ".venv/bin/python"
+SMALL = {
+    "train.py": {"--num-envs": "4", "--ppo.num-steps": "8", "--ppo.num-minibatches": "2"},
+    "evaluate.py": {"--episodes": "1"},
+    "-m examples.sb3_features": {"--total-steps": "64"},
+}
+"""Flags that make a command quick."""
+MAINS: dict[str, Callable[[list[str]], int]] = {
+    "train.py": train.main, "evaluate.py": evaluate.main, "export.py": export.main,
+}  # fmt: skip
+RUNS = {*MAINS, "-m benchmarks.plots", "-m examples.sb3_features"}
+"""Commands that are run; those of the studies, which take hours, are only parsed."""
+ELSEWHERE = {"hf"}
+"""Programs that talk to a server."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def commands(page: Path) -> list[str]:
+    """Every line of the page's shell blocks, continued lines joined."""
+    text = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
+    lines = (line.partition(" #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def expanded(command: str) -> list[list[str]]:
+    """What a command is in the end: for make the lines that it would run, without the set-up."""
+    if not command.startswith("make "):
+        return [shlex.split(command)]
+    installed = [f"--old-file=.venv/{name}" for name in INSTALLED]
+    printed = subprocess.run(
+        ["make", "--dry-run", *installed, *shlex.split(command)[1:]],
+        check=True, capture_output=True, text=True, cwd=ROOT,
+    ).stdout  # fmt: skip
+    return [shlex.split(line) for line in printed.replace("\\\n", " ").splitlines() if line]
+
+
+INSTALLED = re.findall(r"^\$\(VENV\)/(\.installed\S*):", (ROOT / "Makefile").read_text(), re.M)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory in which everything but results is that of the repository."""
+    for entry in ROOT.iterdir():
+        if entry.name not in {"runs", "data", "site", ".venv"}:
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+    monkeypatch.setattr(train, "calibrate", lambda *_: projection)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What most pages start from."""
+    path = tmp_path_factory.mktemp("trained") / "kung_fu_master"
+    flags = [part for flag in SMALL["train.py"].items() for part in flag]
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert train.main(["--run-dir", str(path), *flags, "--total-steps", "8000",
+                           "--evaluation-games", "1"]) == 0  # fmt: skip
+    return path
+
+
+def parse_only(name: str, flags: list[str]) -> None:
+    """Run a command up to where its flags are known to be right."""
+
+    def parse(*args, **kwargs):
+        tyro_cli(*args, **kwargs)
+        raise SystemExit(0)
+
+    tyro_cli, arguments = tyro.cli, sys.argv
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
+        patch.setattr(tyro, "cli", parse)
+        patch.setattr(sys, "argv", [name, *flags])
+        if name.startswith("-m "):
+            runpy.run_module(name.removeprefix("-m "), run_name="__main__")
+        else:
+            runpy.run_path(name, run_name="__main__")
+    sys.argv = arguments
+    assert left.value.code in (0, None), (name, flags)
+
+
+def shrunk(name: str, flags: list[str]) -> list[str]:
+    """The same command on a small scale."""
+    small = dict(SMALL.get(name, {}))
+    if name == "train.py":
+        resumes = "--resume" in flags
+        small = {} if resumes else small
+        small |= {"--total-steps": "8128" if resumes else "64", "--evaluation-games": "1"}
+    kept: list[str] = []
+    rest = iter(flags)
+    for flag in rest:
+        if flag in small:
+            next(rest)
+        else:
+            kept.append(flag)
+    return [*kept, *(part for item in small.items() for part in item)]
+
+
+def run(words: list[str]) -> None:
+    """Parse a command as written, and run it on a small scale if it is one of ``RUNS``."""
+    if words[0] == ".venv/bin/pip":
+        extras = re.findall(r"\[(.+)\]", " ".join(words))
+        known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        wanted = {name for group in extras for name in group.split(",")}
+        assert wanted <= set(known["optional-dependencies"])
+        return
+    if Path(words[0]).name in {"tensorboard", "mkdocs", "ruff", "pyright"}:
+        assert shutil.which(Path(words[0]).name, path=str(Path(sys.executable).parent))
+        return
+    if Path(words[0]).name in ELSEWHERE:
+        return
+    assert words[0] == PYTHON, words
+    name, flags = (words[1], words[2:]) if words[1] != "-m" else (f"-m {words[2]}", words[3:])
+    if name == "-m pytest":
+        return
+    if "--tyro-print-completion" in flags:
+        with pytest.raises(SystemExit, match="^0$"):
+            MAINS[name](flags)
+        return
+    parse_only(name, flags)
+    if name not in RUNS or "--watch" in flags:
+        return
+    flags = shrunk(name, flags)
+    if name in MAINS:
+        assert MAINS[name](flags) == 0, (name, flags)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [name, *flags])
+            with contextlib.suppress(SystemExit):
+                runpy.run_module(name.removeprefix("-m "), run_name="__main__")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # other libraries'
+def test_what_a_page_says_works(page: Path, workspace: Path, trained_run: Path):
+    lines = commands(page)
+    starts_anew = any("make train" in line and "RUN_DIR" not in line and "--resume" not in line
+                      for line in lines)  # fmt: skip
+    if not starts_anew:
+        shutil.copytree(trained_run, workspace / "runs" / "kung_fu_master")
+    for line in lines:
+        for words in expanded(line):
+            run(words)
+    scope: dict[str, object] = {"__name__": "docs"}
+    for code in blocks(page, "python"):
+        exec(compile(code, str(page), "exec"), scope)  # noqa: S102
+
+
+def test_the_docs_have_commands_and_snippets_of_every_kind():
+    # Against a pattern that finds nothing.
+    lines = [line for page in PAGES for line in commands(page)]
+    assert len(lines) > 20
+    assert any("export.py" in line for line in lines)
+    assert sum(len(blocks(page, "python")) for page in PAGES) > 5
+    assert os.path.lexists(ROOT / "docs" / "results")
