@@ -37,7 +37,7 @@ class Monitor:
     """Samples in an image grid."""
     LATENTS = 512
     """Observations in the histograms of latent and policy."""
-    POINTS = 512
+    POINTS = 256
     """Observations in the projector at most, half of them with an artifact if there are as many."""
 
     def __init__(self, log_dir: Path, steps: int, warn: Callable[[str], object]) -> None:

@@ -4,7 +4,7 @@ The parts are all but start-up and checkpoints. Those that run in several thread
 share the time in which these collect, and what they wait for each other is in them.
 
 Example:
-    python -m benchmarks.breakdown breakdown.json --run-dir runs/breakdown --total-steps 60000
+    python -m benchmarks.breakdown benchmarks/results/breakdown.json --run-dir runs/breakdown
 """
 
 import json
@@ -25,6 +25,7 @@ import agent.film
 import agent.ppo
 from agent.monitor import Monitor
 from agent.progress import ProgressLine
+from benchmarks.command import provenance
 from encoders import ArtifactDetector
 from envs.kung_fu_master import PlayArea
 
@@ -50,6 +51,8 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     ],
 }
 """Functions that are timed. Nothing of them is changed."""
+MONITORING = ("logging", "pictures", "film")
+"""What a user sees of a training, apart from the live figures of artifacts."""
 
 
 class Stopwatch:
@@ -107,6 +110,7 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
 
 def main() -> None:
     """Run ``train.py`` with all arguments after the first, which is the file for the shares."""
+    result: dict[str, Any] = dict(provenance("breakdown"))
     path, sys.argv = Path(sys.argv[1]), ["train.py", *sys.argv[2:]]
     stopwatch = Stopwatch()
     for name, functions in PARTS.items():
@@ -117,7 +121,9 @@ def main() -> None:
     except SystemExit as end:
         if end.code:
             raise
-    path.write_text(json.dumps(shares(stopwatch.main, stopwatch.others), indent=1) + "\n")
+    result["shares"] = parts = shares(stopwatch.main, stopwatch.others)
+    result["monitoring"] = sum(parts[name] for name in MONITORING)
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def breakdown(config: ThroughputConfig) -> dict[str, float]:
         file, run_dir = Path(directory) / "shares.json", Path(directory) / "run"
         flags = ["--run-dir", str(run_dir), "--evaluation-games", "0"]
         run_for(["-m", "benchmarks.breakdown", str(file), *flags], config.seconds)
-        return json.loads(file.read_text())
+        return json.loads(file.read_text())["shares"]
 
 
 def show(result: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import tyro
 
 import evaluate
@@ -149,7 +150,8 @@ def run(words: list[str]) -> None:
             MAINS[name](flags)
         return
     parse_only(name, flags)
-    if name not in RUNS or "--watch" in flags:
+    no_device = "cuda" in " ".join(flags) and not torch.cuda.is_available()
+    if name not in RUNS or "--watch" in flags or no_device:
         return
     flags = shrunk(name, flags)
     if name in MAINS:
