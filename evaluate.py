@@ -17,6 +17,8 @@ import tyro
 from gymnasium.wrappers import HumanRendering
 from rich.console import Console
 
+from agent import checkpoint as checkpoints
+from agent.checkpoint import SaveError
 from agent.errors import UserError
 from agent.evaluation import EVALUATION_SEED, MAX_PARALLEL, play_games
 from agent.memory import keep_freed_memory
@@ -112,12 +114,18 @@ class Recorded(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 0, 2 for a user's mistake, or 130 after Ctrl-C."""
+    """Command line; returns the exit code.
+
+    2 for a user's mistake; 1 if a result cannot be written; 130 after Ctrl-C; else 0.
+    """
     try:
         evaluate(tyro.cli(EvaluateConfig, args=sys.argv[1:] if argv is None else argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except SaveError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -129,6 +137,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     Raises:
         UserError: If a checkpoint cannot be used or no window be opened.
+        SaveError: If a result cannot be written.
     """
     if config.watch:
         check_display()
@@ -144,9 +153,9 @@ def evaluate(config: EvaluateConfig) -> None:
     ]
     console.print(table(reports))
     if config.json:
-        config.json.write_text(json.dumps(reports, indent=2) + "\n")
+        checkpoints.write(config.json, (json.dumps(reports, indent=2) + "\n").encode())
     if config.markdown:
-        config.markdown.write_text(markdown(reports))
+        checkpoints.write(config.markdown, markdown(reports).encode())
 
 
 def judge(agent: Trained, path: Path, config: EvaluateConfig, console: Console) -> Report:

@@ -167,10 +167,6 @@ class Monitor:
         self.scalars({f"Final/{name}": value for name, value in final.items()}, steps)
         self._write(lambda writer: self._summary(writer, self._session_end, steps))
 
-    def flush(self) -> None:
-        """Put on the disk what was written so far."""
-        self._write(SummaryWriter.flush)
-
     def close(self) -> None:
         """Flush and close the event file."""
         self._write(SummaryWriter.close)
