@@ -16,7 +16,7 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
         "saturated activations": ["latent/saturated"],
     },
     "Artifacts": {
-        "kept, and ghosts": ["artifacts/recall", "artifacts/ghost_rate"],
+        "kept, and ghosts": ["artifacts/recall$", "artifacts/ghost_rate"],
         "frames with an artifact": ["artifacts/frames"],
     },
     "Speed": {

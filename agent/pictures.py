@@ -11,6 +11,8 @@ YELLOW, GREY = (255, 230, 0), (70, 70, 70)
 """What marks an artifact, and what does not."""
 SCALE = 2
 """Enlargement of one pixel of an observation, by nearest neighbour."""
+HEAVIEST = 0.9
+"""An artifact's weight on the colour map: pale yellow, because white is lost on a white page."""
 HEADER = 24
 """Height of a panel's title, in pixels."""
 GAP = 4
@@ -37,7 +39,7 @@ def sample_column(
         "reconstruction": gray(reconstruction),
         "absolute error": _heat(error / 128),  # half the range of grey levels is white-hot
         "detections": outlined(obs, regions),
-        "weight map": _heat(weights),
+        "weight map": _heat(HEAVIEST * weights),
     }
     return np.vstack([titled(title, panel) for title, panel in panels.items()])
 
@@ -77,7 +79,7 @@ def seen_frame(
         [
             titled("observation", gray(obs)),
             titled("reconstruction", gray(reconstruction)),
-            titled("weight map", _heat(weights)),
+            titled("weight map", _heat(HEAVIEST * weights)),
         ]
     )
     height = max(len(left), len(right))

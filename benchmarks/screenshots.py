@@ -125,7 +125,7 @@ def browser() -> Generator[Any]:
     options = webdriver.ChromeOptions()
     for argument in (
         "--headless=new", "--no-sandbox", "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader", "--window-size=1440,1500", "--hide-scrollbars",
+        "--enable-unsafe-swiftshader", "--window-size=1600,1900", "--hide-scrollbars",
     ):  # fmt: skip
         options.add_argument(argument)
     options.binary_location = binary
@@ -150,7 +150,7 @@ def open_page(driver: Any, address: str, page: str) -> None:
         for _ in range(2):
             driver.switch_to.frame(wait_for(driver, "iframe", deadline))
     wait_for(driver, PAGES[page], deadline)
-    time.sleep(4)  # animations, and pictures that are still on their way
+    time.sleep(3)  # animations, and pictures that are still on their way
 
 
 def wait_for(driver: Any, selector: str, deadline: float) -> Any:

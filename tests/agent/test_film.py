@@ -71,7 +71,7 @@ def test_it_leaves_the_training_alone():
 
 
 def test_a_seen_game_shows_weights_on_one_scale():
-    # A frame without artifacts is dark, a knife's region is white-hot, whatever else is in view.
+    # A frame without artifacts is dark, a knife's region is bright, whatever else is in view.
     game, model = CountingGame(10, artifact_at=1), make_model()
     seen = SeenGame(
         game, model, ArtifactDetector(ArtifactDetectorConfig()), ArtifactWeightsConfig()
@@ -85,6 +85,6 @@ def test_a_seen_game_shows_weights_on_one_scale():
     knife = seen.render()[top : top + height, -width:].sum(axis=2, dtype=int)
     assert seen.sees_artifact
     assert empty.max() < 100
-    assert knife[9 * SCALE, 12 * SCALE] == 3 * 255
+    assert knife[9 * SCALE, 12 * SCALE] > 600
     assert knife[-1, -1] > empty[-1, -1]
     assert seen.render().dtype == np.uint8

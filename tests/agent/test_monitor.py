@@ -134,7 +134,10 @@ def test_a_run_is_a_row_of_hparams_and_has_its_layout_and_text(tmp_path: Path):
     layout = Layout.FromString(written.tensor_proto.string_val[0])
     assert [category.title for category in layout.category] == list(LAYOUT)
     assert layout.category[2].chart[0].title == "kept, and ghosts"
-    assert layout.category[2].chart[0].multiline.tag == ["artifacts/recall", "artifacts/ghost_rate"]
+    assert layout.category[2].chart[0].multiline.tag == [
+        "artifacts/recall$",
+        "artifacts/ghost_rate",
+    ]
 
 
 def test_histograms_hold_the_sample_and_the_latent_is_described(tmp_path: Path):
