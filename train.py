@@ -35,7 +35,7 @@ from agent.rollout import Rollout
 from agent.run_lock import RunLock
 from agent.saver import Saver, best_score
 from agent.seen import SeenGame
-from config import TrainConfig, check_resumable, flat, parse
+from config import CHANGEABLE, TrainConfig, check_resumable, flat, parse
 from encoders import ArtifactDetector
 from envs import (
     NUM_ACTIONS,
@@ -194,7 +194,9 @@ def build(
     latest = resumed.path if resumed else None
     saver = Saver(config.run_dir, fixed, model, ppo.optimizer, counters, latest)
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps, console.print)
-    monitor.begin(flat(config), resume_command(config.run_dir), counters.steps)
+    fields = flat(config)
+    what_counts = fields.keys() - (CHANGEABLE - {"total_steps", "num_envs"})
+    monitor.begin(fields, what_counts, resume_command(config.run_dir), counters.steps)
     return Training(
         counters, projection, model, ppo, rollout, envs, detector, collector, seen, saver, monitor
     )

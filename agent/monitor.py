@@ -1,6 +1,6 @@
 """TensorBoard: curves, and pictures of what the encoder loses."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,17 +54,20 @@ class Monitor:
             self._end(error)
         self._remembered: Sample | None = None
 
-    def begin(self, config: Mapping[str, Any], resume: str, steps: int) -> None:
+    def begin(
+        self, config: Mapping[str, Any], what_counts: Set[str], resume: str, steps: int
+    ) -> None:
         """Write what the run is: layout of the charts, hyperparameters, config as text.
 
         Args:
             config: Every field by its dotted name.
+            what_counts: Names of those that change what is trained: the hyperparameters.
             resume: The command that goes on with the run.
             steps: Agent steps so far.
         """
         lines = ["To go on:", "", f"    {resume}", "", "|field|value|", "|---|---|"]
         lines += [f"|{name}|{value}|" for name, value in config.items()]
-        described = hyperparameters(config)
+        described = hyperparameters({name: config[name] for name in config if name in what_counts})
         self._session_end = described.end
 
         def write(writer: SummaryWriter) -> None:

@@ -147,18 +147,21 @@ def table_rows(reports: Sequence[Report]) -> Rows:
     first = reports[0]
     rows: Rows = [
         ("whole games", [f"{report['episodes']}" for report in reports]),
-        ("mean", [f"{report['mean']:,.0f}" for report in reports]),
-        ("95 % interval of the mean", [_between(report["ci95"], ",.0f") for report in reports]),
-        ("median", [f"{report['median']:,.0f}" for report in reports]),
-        ("interquartile mean", [f"{report['iqm']:,.0f}" for report in reports]),
+        ("mean score", [f"{report['mean']:,.0f}" for report in reports]),
+        (
+            "95 % interval of the mean score",
+            [_between(report["ci95"], ",.0f") for report in reports],
+        ),
+        ("median score", [f"{report['median']:,.0f}" for report in reports]),
+        ("interquartile mean score", [f"{report['iqm']:,.0f}" for report in reports]),
         ("human-normalised (0 random, 1 human)", [f"{r['human_normalized']:.3f}" for r in reports]),
     ]
     if len(reports) > 1:
         cells = [_difference(report, first) for report in reports[1:]]
-        rows.append(("against the first (95 % interval)", ["", *cells]))
+        rows.append(("mean against the first (95 % interval)", ["", *cells]))
     rows += [
         ("agent steps trained", [f"{report['steps']:,}" for report in reports]),
-        ("artifacts kept, live", [_share(report["artifact_recall"]) for report in reports]),
+        ("artifacts kept, in training", [_share(report["artifact_recall"]) for report in reports]),
     ]
     names = list(dict.fromkeys(name for report in reports for name in report["explained"]))
     group = ""
@@ -167,7 +170,9 @@ def table_rows(reports: Sequence[Report]) -> Rows:
         if rest and heading != group:
             rows.append((f"{heading.replace('_', ' ')}, in a game", []))
         group = heading if rest else ""
-        label = rest.replace(".", " ") if rest else f"{heading.replace('_', ' ')}, in the mean"
+        label = (
+            rest.replace(".", " ") if rest else f"highest {heading.replace('_', ' ')}, in a game"
+        )
         rows.append((label, [_explained(report, name) for report in reports]))
     return rows
 
@@ -200,7 +205,7 @@ def _explained(report: Report, name: str) -> str:
 
 def table(reports: Sequence[Report]) -> Table:
     """Evaluations for the terminal."""
-    shown = Table("raw game score", *(report["name"] for report in reports), title="evaluation")
+    shown = Table("", *(report["name"] for report in reports), title="evaluation, raw game scores")
     for name, cells in table_rows(reports):
         if not cells:
             shown.add_section()

@@ -83,12 +83,12 @@ class Panel(NamedTuple):
 POINTS = "raw score in points", "{x:,.0f}", (SCORE,)
 MEAN = f"mean of the last {RECENT_UPDATES} updates"
 LOSS = f"Reconstruction loss, {MEAN}\nsolid: weighted, dashed: unweighted"
-FATE = f"What becomes of artifacts, {MEAN}\nsolid: recall, dashed: ghost rate"
+FATE = f"What becomes of artifacts, {MEAN}\nsolid: kept, dashed: ghosts in frames without any"
 PANELS = (
     Panel(f"Score, mean of the last {RECENT_GAMES} games", "steps", *POINTS),
     Panel(f"Score, mean of the last {RECENT_GAMES} games", "minutes", *POINTS),
     Panel(LOSS, "steps", "squared error in normalised pixels", "{x:g}", LOSSES),
-    Panel(FATE, "steps", "share of frames", "{x:.0%}", SHARES),
+    Panel(FATE, "steps", "share of the frames with, or without", "{x:.0%}", SHARES),
 )
 
 
@@ -136,7 +136,8 @@ def grouped(run_dirs: Sequence[Path]) -> dict[str, list[Path]]:
     labelled: dict[str, list[Path]] = {}
     for group, seeds in groups.items():
         differing = [f"{name}={dict(group).get(name, 'absent')}" for name in names]
-        labelled[", ".join([*differing, f"n={len(seeds)}"])] = [*seeds.values()]
+        label = ", ".join(differing) or "all runs"
+        labelled[f"{label}, n={len(seeds)}"] = [*seeds.values()]
     return labelled
 
 
@@ -264,14 +265,14 @@ def draw(groups: dict[str, list[dict[str, Curve]]], config: PlotsConfig) -> None
     figure.legend(
         handles=[Line2D([], [], color=f"C{i}", linewidth=3) for i in range(len(labels))],
         labels=labels,
-        title="Mean over n seeds; shaded, for n > 1: its 95 % interval by Student's t",
+        title="Thick: mean over n seeds; thin: each; shaded: its 95 % interval (Student's t)",
         loc="outside lower center",
     )
     figure.savefig(config.out, dpi=120)
 
 
 def draw_group(axes: Axes, panel: Panel, colour: str, runs: list[dict[str, Curve]]) -> None:
-    """The means of a group as thick lines in bands."""
+    """The means of a group as thick lines in bands, and each run as a thin line."""
     for tag, style in zip(panel.tags, ("-", "--"), strict=False):
         curves = [(getattr(curve[tag], panel.axis), curve[tag].values) for curve in runs]
         grid = common_grid([axis for axis, _ in curves], tag)
@@ -279,6 +280,8 @@ def draw_group(axes: Axes, panel: Panel, colour: str, runs: list[dict[str, Curve
         mean, half = mean_and_half_width(values)
         axes.plot(grid, mean, color=colour, linewidth=2, linestyle=style)
         if half is not None:
+            for run in values:
+                axes.plot(grid, run, color=colour, linewidth=0.7, alpha=0.6, linestyle=style)
             axes.fill_between(grid, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
 
 
@@ -300,7 +303,7 @@ def dress(axes: Axes, panel: Panel) -> None:
         later = [np.asarray(line.get_ydata())[GRID // 2 :] for line in axes.lines]
         axes.set_ylim(bottom=0.7 * np.min(later))
     elif panel.tags == SHARES:
-        axes.set_ylim(-0.02, 1.02)  # bands may reach where no share can
+        axes.set_ylim(-0.02, 1.02)  # bands may reach where no share can be
     else:
         named = {RANDOM_SCORE: f"random\n{RANDOM_SCORE:,}", HUMAN_SCORE: f"human\n{HUMAN_SCORE:,}"}
         for score in named:

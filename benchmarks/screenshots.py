@@ -47,11 +47,15 @@ class ScreenshotsConfig:
     """Directory of the pictures, ``tensorboard_PAGE.png`` each."""
     pages: tuple[str, ...] = tuple(PAGES)
     """Pages to take."""
+    size: tuple[int, int] = (1600, 1900)
+    """Width and height of the window, in pixels."""
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, its value and what is allowed."""
         if unknown := set(self.pages) - set(PAGES):
             raise ValueError(f"pages must be of {', '.join(PAGES)}, got {', '.join(unknown)}")
+        if not all(200 <= length <= 8000 for length in self.size):
+            raise ValueError(f"size must be from 200 to 8000 each, got {self.size}")
 
 
 def main() -> None:
@@ -59,6 +63,7 @@ def main() -> None:
     config = tyro.cli(ScreenshotsConfig)
     config.out.mkdir(parents=True, exist_ok=True)
     with server(config.logdir) as address, browser() as driver:
+        driver.set_window_size(*config.size)
         for page in config.pages:
             path = config.out / f"tensorboard_{page}.png"
             open_page(driver, address, page)
@@ -125,7 +130,7 @@ def browser() -> Generator[Any]:
     options = webdriver.ChromeOptions()
     for argument in (
         "--headless=new", "--no-sandbox", "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader", "--window-size=1600,1900", "--hide-scrollbars",
+        "--enable-unsafe-swiftshader", "--hide-scrollbars",
     ):  # fmt: skip
         options.add_argument(argument)
     options.binary_location = binary

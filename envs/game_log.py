@@ -43,7 +43,8 @@ class GameLog:
         self._floor = max(self._floor, int(ram[truth.FLOOR]))
         lost_life = (int(before[truth.LIVES]) - int(ram[truth.LIVES])) % 256 == 1  # 255 ends it
         same_scene = not lost_life and ram[truth.FLOOR] == before[truth.FLOOR]
-        damage = max(0, int(before[truth.PLAYER_HEALTH]) - int(ram[truth.PLAYER_HEALTH]))
+        health = truth.player_health(before)
+        damage = max(0, health - truth.player_health(ram))
         flew, flies = truth.projectile(before), truth.projectile(ram)
         hit = False
         if flies and not flew:
@@ -56,7 +57,7 @@ class GameLog:
             self._last_cause = str(flew.kind) if flew and hit else enemy
             self._damage[self._last_cause] += damage
         if lost_life:
-            cause = TIME_OUT if before[truth.PLAYER_HEALTH] else self._last_cause
+            cause = TIME_OUT if health else self._last_cause
             self._lives[cause] += 1
 
     def facts(self) -> dict[str, Any]:

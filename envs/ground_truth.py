@@ -16,6 +16,7 @@ PROJECTILE_X, PROJECTILE_Y, PROJECTILE_SHAPE, PROJECTILE_MIRRORED, ENEMY_FACING 
 """Addresses. Those of the floor and of the projectile's shape and mirroring were found for this
 project, by comparing the RAM with the pixels."""
 NO_PROJECTILE = 188
+FULL_HEALTH = 39
 BOSS = 204
 KNIFE_COLOUR, SKY_COLOUR = (74, 74, 74), (66, 72, 200)
 ENEMIES = {
@@ -73,6 +74,15 @@ class Box(NamedTuple):
     def distance(self, x: int) -> int:
         """Columns between the box and column ``x``; 0 if it lies over it."""
         return max(self.left - x, x - (self.left + self.width - 1), 0)
+
+
+def player_health(ram: NDArray[np.uint8]) -> int:
+    """Health points of the player, 0 to 39.
+
+    Henchmen who hold a dead player take it below 0, where the byte begins anew at 255.
+    """
+    health = int(ram[PLAYER_HEALTH])
+    return health if health <= FULL_HEALTH else 0
 
 
 def player_x(ram: NDArray[np.uint8]) -> int:

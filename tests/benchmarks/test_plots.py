@@ -57,7 +57,7 @@ def arguments(monkeypatch: pytest.MonkeyPatch) -> Arguments:
 def test_runs_that_differ_in_nothing_that_is_trained_are_one_group(tmp_path: Path):
     first = write_config(tmp_path / "a", seed=1, device="cpu", film_interval=9, image_interval=9)
     second = write_config(tmp_path / "b", seed=2, device="cuda", image_interval=1, resume=True)
-    assert plots.grouped([first, second]) == {"n=2": [first, second]}
+    assert plots.grouped([first, second]) == {"all runs, n=2": [first, second]}
     other = write_config(tmp_path / "c", seed=1, entropy=0.01)
     assert plots.grouped([other, first, second]) == {
         "ppo.entropy_coef=0.01, n=1": [other],
@@ -158,11 +158,12 @@ def test_two_curves_of_a_panel_differ_in_style_and_neither_start_nor_band_rules_
     runs = [
         dict.fromkeys(TAGS, Curve(at, at, np.array([1e-5, value, value]))) for value in (0.5, 0.7)
     ]
-    for panel, limit in ((PANELS[2], 0.7 * 0.6), (PANELS[3], -0.02)):
+    for panel, limit in ((PANELS[2], 0.7 * 0.5), (PANELS[3], -0.02)):
         axes = Figure().subplots()
         plots.draw_group(axes, panel, "C0", runs)
         plots.dress(axes, panel)
-        assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
+        # The mean and its two runs, first of the one tag, then of the other.
+        assert [line.get_linestyle() for line in axes.lines] == ["-"] * 3 + ["--"] * 3
         assert axes.get_ylim()[0] == pytest.approx(limit)
     assert axes.get_ylim()[1] == 1.02
 

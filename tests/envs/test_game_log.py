@@ -104,6 +104,12 @@ def test_health_that_is_given_is_no_damage():
     assert facts(ram(PLAYER_HEALTH=5), ram(PLAYER_HEALTH=39))["damage"] == {}
 
 
+def test_health_below_nothing_is_nothing():
+    # Henchmen go on taking from a dead player: 1, 0, then 255 and 254 until the life is gone.
+    found = facts(*(ram(PLAYER_HEALTH=health) for health in (1, 0, 255, 254)))
+    assert sum(found["damage"].values()) == 1
+
+
 def test_a_life_is_lost_by_what_took_its_last_health():
     # A life goes some steps after its health, when somebody else may stand there.
     by_knife = facts(
