@@ -281,6 +281,27 @@ def test_resume_refuses_what_would_change_the_training(tmp_path: Path, capsys):
     assert checkpoints.load(tmp_path).state["counters"]["steps"] == 48
 
 
+def test_a_video_holds_the_first_game_only(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(evaluate, "MAX_PARALLEL", 1)  # two games, one after the other
+    short = ["--env.max-episode-frames", "400"]
+    assert run(tmp_path / "a", *TINY, *short, "--total-steps", "16") == 0
+    video, output = tmp_path / "game.mp4", tmp_path / "result.json"
+    flags = ["--checkpoint", str(tmp_path / "a"), "--episodes", "2", "--json", str(output)]
+    assert evaluate.main([*flags, "--video", str(video)]) == 0
+    assert json.loads(output.read_text())[0]["lengths"] == [100, 100]
+    assert read_video(video)[0] == 100
+
+
+def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_path: Path, capsys):
+    assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "32") == 0
+    latest = checkpoints.numbered(tmp_path)[-1]
+    latest.write_bytes(b"damaged")
+    assert evaluate.main(["--checkpoint", str(tmp_path), "--episodes", "1"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"warning: {latest}: damaged" in printed
+    assert "steps_000000000016.safetensors: playing 1 whole games" in printed
+
+
 def test_several_checkpoints_are_judged_side_by_side(tmp_path: Path, capsys):
     assert run(tmp_path / "a", *TINY, "--total-steps", "32") == 0
     first, second = checkpoints.numbered(tmp_path / "a")

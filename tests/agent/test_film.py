@@ -70,6 +70,32 @@ def test_it_leaves_the_training_alone():
     assert game.seeds == [3]
 
 
+def test_the_same_seed_gives_the_same_actions_and_another_one_others():
+    totals = []
+    for seed in (3, 3, 4):
+        game = CountingGame(60)
+        film(see(game, make_model()), make_model(), seed)
+        totals.append(game.total)
+    assert totals[0] == totals[1] != totals[2]
+
+
+def test_a_seen_game_shows_its_newest_frame_and_what_the_model_draws_of_it():
+    game, model = CountingGame(30, artifact_at=1), make_model()
+    seen = see(game, model)
+    obs, _ = seen.reset(seed=0)
+    for _ in range(3):
+        obs, *_ = seen.step(1)
+    drawn = model.reconstruct(torch.from_numpy(obs[None]))[0, -1].numpy()
+    assert (drawn != obs[-1]).any()
+    height, width = OBS_SHAPE[1] * SCALE, OBS_SHAPE[2] * SCALE
+    shown = seen.render()[:, -width:, 0]
+    observation = shown[HEADER : HEADER + height : SCALE, ::SCALE]
+    top = 2 * HEADER + height
+    reconstruction = shown[top : top + height : SCALE, ::SCALE]
+    np.testing.assert_array_equal(observation, obs[-1])
+    np.testing.assert_array_equal(reconstruction, drawn)
+
+
 def test_a_seen_game_shows_weights_on_one_scale():
     # A frame without artifacts is dark, a knife's region is bright, whatever else is in view.
     game, model = CountingGame(10, artifact_at=1), make_model()

@@ -158,6 +158,22 @@ def test_histograms_hold_the_sample_and_the_latent_is_described(tmp_path: Path):
         assert [event.step for event in events.Scalars(f"latent/{name}")] == [5]
 
 
+def test_samples_are_limited_and_half_of_the_projectors_have_an_artifact(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(Monitor, "POINTS", 8)
+    monkeypatch.setattr(Monitor, "LATENTS", 7)
+    monitor, model, rollout = Monitor(tmp_path, 0, print), make_model(), make_rollout(4)
+    rollout.regions[3:, 0, 4:7, 4:10] = 1  # all steps of one game
+    monitor.embedding(model, rollout, steps=5)
+    monitor.latents(model, rollout, steps=5)
+    monitor.close()
+    rows = (tmp_path / "projector" / "labels.tsv").read_text().splitlines()[1:]
+    assert [row.split("\t")[0] for row in rows] == ["yes"] * 4 + ["no"] * 4
+    (event,) = read(tmp_path).Histograms("policy/highest_probability")
+    assert event.histogram_value.num == 7
+
+
 def test_the_projector_gets_latents_labels_and_thumbnails(tmp_path: Path):
     monitor, model, rollout = Monitor(tmp_path, 0, print), make_model(), make_rollout(4)
     monitor.embedding(model, make_rollout(None), steps=3)
@@ -171,11 +187,13 @@ def test_the_projector_gets_latents_labels_and_thumbnails(tmp_path: Path):
     rows = [r.split("\t") for r in (tmp_path / entry.metadata_path).read_text().splitlines()]
     assert rows[0] == ["artifact", "value", "likeliest action"]
     assert [row[0] for row in rows[1:]] == ["yes"] + ["no"] * 47
+    with torch.no_grad():
+        first = model(rollout.observations(torch.tensor([4 * 6 + 2])))
+    assert float(rows[1][1]) == pytest.approx(first.value.item(), abs=1e-3)
+    assert int(rows[1][2]) == first.policy.probs.argmax().item()
     assert latent.shape == (48, 64)
     # The artifact's observation is that of step 4 of game 2; its point comes first.
-    with torch.no_grad():
-        expected = model(rollout.observations(torch.tensor([4 * 6 + 2]))).latent[0]
-    np.testing.assert_allclose(latent[0], expected, atol=1e-4)
+    np.testing.assert_allclose(latent[0], first.latent[0], atol=1e-4)
     sheet = imageio.imread(tmp_path / entry.sprite.image_path)
     side = OBS_SHAPE[2]
     assert list(entry.sprite.single_image_dim) == [side, side]
@@ -209,6 +227,25 @@ def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path: Path, monkey
     monkeypatch.setattr(SummaryWriter, "add_scalar", no_space)
     for steps in (32, 48):
         monitor.scalars({"loss/policy": 1.0}, steps)
+    monitor.close()
+    assert warnings == ["warning: TensorBoard's events end here: No space left on device"]
+
+
+@pytest.mark.parametrize("what", ["embedding", "film"])
+def test_a_full_disk_under_projector_or_film_does_not_end_the_training(
+    tmp_path: Path, monkeypatch, what: str
+):
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    warnings: list[str] = []
+    monitor = Monitor(tmp_path, 0, warnings.append)
+    monkeypatch.setattr("agent.monitor.write_embedding", no_space)
+    monkeypatch.setattr(Monitor, "_summary", staticmethod(no_space))
+    if what == "embedding":
+        monitor.embedding(make_model(), make_rollout(4), 16)
+    else:
+        monitor.film([np.zeros((8, 8, 3), np.uint8)], 16)
     monitor.close()
     assert warnings == ["warning: TensorBoard's events end here: No space left on device"]
 
