@@ -64,9 +64,11 @@ def expanded(command: str) -> list[list[str]]:
     if not command.startswith("make "):
         return [shlex.split(command)]
     installed = [f"--old-file=.venv/{name}" for name in INSTALLED]
+    # The tests may run under make themselves, whose flags are not this command's.
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     printed = subprocess.run(
         ["make", "--dry-run", *installed, *shlex.split(command)[1:]],
-        check=True, capture_output=True, text=True, cwd=ROOT,
+        check=True, capture_output=True, text=True, cwd=ROOT, env=environment,
     ).stdout  # fmt: skip
     return [shlex.split(line) for line in printed.replace("\\\n", " ").splitlines() if line]
 
