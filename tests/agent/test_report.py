@@ -87,6 +87,15 @@ def test_rows_stand_under_their_heading():
     assert "mean against the first (95 % interval)" not in names
 
 
+def test_what_only_a_later_game_has_stands_under_the_same_heading():
+    facts = [{"damage": {"knife": 7}, "floor": 1}, {"damage": {"henchman": 3}, "floor": 2}]
+    games = [Game(100.0, 5, fact) for fact in facts]
+    rows = table_rows([report(games, "a", seed=9, seconds=1.5, counters=COUNTERS)])
+    names = [name for name, _ in rows]
+    at = names.index("damage, in a game")
+    assert names[at:] == ["damage, in a game", "knife", "henchman", "highest floor, in a game"]
+
+
 def test_several_reports_are_compared_with_the_first():
     reports = [make_report("a", [100.0, 100.0]), make_report("b", [400.0, 400.0])]
     rows = dict(table_rows(reports))
