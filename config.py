@@ -43,7 +43,8 @@ class TrainConfig:
     """Directory of the run: config, TensorBoard events, checkpoints, final evaluation."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on from the latest checkpoint in ``run_dir``; other flags may then only change
-    ``total-steps``, ``num-envs``, ``device``, ``evaluation-games`` and the intervals."""
+    ``total-steps``, ``num-envs``, ``device``, ``evaluation-games``, ``ppo.max-skipped`` and the
+    intervals."""
     seed: int = 1
     """Seed of everything random."""
     total_steps: int = 500_000

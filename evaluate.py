@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +90,12 @@ def check_display() -> None:
 class Recorded(gym.Wrapper[Any, Any, Any, Any]):
     """Writes the first game of an environment as H.264 in MP4, which browsers play."""
 
-    def __init__(self, env: SeenGame, path: Path, frames_per_second: float) -> None:
-        """Open ``path``."""
+    def __init__(
+        self, env: SeenGame, path: Path, frames_per_second: float, warn: Callable[[str], object]
+    ) -> None:
+        """Open ``path``; if it cannot be written later, ``warn`` is told and the game goes on."""
         super().__init__(env)
+        self._path, self._warn = path, warn
         self._writer: Any = imageio.get_writer(
             path, fps=frames_per_second, codec="libx264", pixelformat="yuv420p", macro_block_size=2
         )
@@ -101,7 +104,11 @@ class Recorded(gym.Wrapper[Any, Any, Any, Any]):
         """As in Gymnasium; adds a frame until the first game is over."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         if self._writer:
-            self._writer.append_data(self.env.render())
+            try:
+                self._writer.append_data(self.env.render())
+            except OSError as error:
+                self._writer = None
+                self._warn(f"warning: the video {self._path} ends here: {error}")
             if terminated or truncated:
                 self.finish()
         return obs, reward, terminated, truncated, info
@@ -118,8 +125,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     2 for a user's mistake; 1 if a result cannot be written; 130 after Ctrl-C; else 0.
     """
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        evaluate(tyro.cli(EvaluateConfig, args=sys.argv[1:] if argv is None else argv))
+        if sum(flag.partition("=")[0] == "--checkpoint" for flag in argv) > 1:
+            raise UserError("checkpoint must be given once, with all paths behind it")
+        evaluate(tyro.cli(EvaluateConfig, args=argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -169,7 +179,8 @@ def judge(agent: Trained, path: Path, config: EvaluateConfig, console: Console) 
         if config.video or config.watch:
             envs[0] = SeenGame(envs[0], agent.model, agent.detector, agent.weights)
         if config.video:
-            envs[0] = Recorded(envs[0], config.video, envs[0].metadata["render_fps"])
+            rate = envs[0].metadata["render_fps"]
+            envs[0] = Recorded(envs[0], config.video, rate, console.print)
             cleanup.callback(envs[0].finish)
         if config.watch:
             envs[0] = HumanRendering(envs[0])

@@ -59,13 +59,19 @@ class ExportConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 0, 2 for a user's mistake, 1 for a full disk."""
+    """Command line; returns the exit code.
+
+    2 for a user's mistake; 1 if a result cannot be written; 130 after Ctrl-C; else 0.
+    """
     config = tyro.cli(ExportConfig, args=sys.argv[1:] if argv is None else argv)
     try:
         export(config)
     except (UserError, SaveError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

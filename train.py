@@ -195,7 +195,7 @@ def build(
     saver = Saver(config.run_dir, fixed, model, ppo.optimizer, counters, latest)
     monitor = Monitor(config.run_dir / "tensorboard", counters.steps, console.print)
     fields = flat(config)
-    what_counts = fields.keys() - (CHANGEABLE - {"total_steps", "num_envs"})
+    what_counts = fields.keys() - CHANGEABLE  # TensorBoard keeps the values of a run's first start
     monitor.begin(fields, what_counts, resume_command(config.run_dir), counters.steps)
     return Training(
         counters, projection, model, ppo, rollout, envs, detector, collector, seen, saver, monitor
@@ -310,7 +310,7 @@ def finish(
         console.print(f"stopped at {counters.steps:,} steps, saved {latest}\nto go on: {run}")
         return {}
     minutes = counters.seconds / 60
-    final = {"minutes": minutes}
+    final = {"minutes": minutes, "steps": float(counters.steps)}
     console.print(f"trained {counters.steps:,} steps in {minutes:.1f} minutes: {latest}")
     if counters.recall:
         recall, ghosts = float(np.mean(counters.recall)), float(np.mean(counters.ghost_rate))
@@ -341,8 +341,8 @@ def judge(config: TrainConfig, training: Training, console: Console) -> dict[str
     counters = cattrs.unstructure(training.counters)
     result = report(played, name, EVALUATION_SEED, seconds, counters)
     text = json.dumps(result, indent=2) + "\n"
-    checkpoints.write(config.run_dir / "evaluation.json", text.encode())
     console.print(table([result]))
+    checkpoints.write(config.run_dir / "evaluation.json", text.encode())
     return {"score": result["mean"], "score_median": result["median"]}
 
 

@@ -47,6 +47,7 @@ def play_games(envs: Sequence[Env], model: ActorCritic, games: int, seed: int) -
     Returns:
         ``games`` games, those of each half in the order in which they began.
     """
+    assert games >= len(envs) >= 1
     cut = len(envs) - len(envs) // 2
     halves = [half for half in (envs[:cut], envs[cut:]) if half]
     shares = [games - games // 2, games // 2] if len(halves) > 1 else [games]

@@ -187,7 +187,7 @@ class Monitor:
 
     def _end(self, error: OSError) -> None:
         self._writer = None
-        self._warn(f"warning: TensorBoard's events end here: {error.strerror}")
+        self._warn(f"warning: TensorBoard's events end here: {error.strerror or error}")
 
     @staticmethod
     def _sample(rollout: Rollout, index: Tensor) -> Sample:

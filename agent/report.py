@@ -148,10 +148,7 @@ def table_rows(reports: Sequence[Report]) -> Rows:
     rows: Rows = [
         ("whole games", [f"{report['episodes']}" for report in reports]),
         ("mean score", [f"{report['mean']:,.0f}" for report in reports]),
-        (
-            "95 % interval of the mean score",
-            [_between(report["ci95"], ",.0f") for report in reports],
-        ),
+        ("95 % interval of the mean score", [_interval(report) for report in reports]),
         ("median score", [f"{report['median']:,.0f}" for report in reports]),
         ("interquartile mean score", [f"{report['iqm']:,.0f}" for report in reports]),
         ("human-normalised (0 random, 1 human)", [f"{r['human_normalized']:.3f}" for r in reports]),
@@ -185,7 +182,14 @@ def _first_of(name: str, names: Sequence[str]) -> str:
 
 def _difference(report: Report, first: Report) -> str:
     mean, low, high = difference(report["scores"], first["scores"])
+    if min(report["episodes"], first["episodes"]) == 1:
+        return f"{mean:+,.0f}"
     return f"{mean:+,.0f} ({low:+,.0f} to {high:+,.0f})"
+
+
+def _interval(report: Report) -> str:
+    """Of the mean score; a single game has none."""
+    return "-" if report["episodes"] == 1 else _between(report["ci95"], ",.0f")
 
 
 def _between(ends: Sequence[float], form: str) -> str:
@@ -200,6 +204,8 @@ def _explained(report: Report, name: str) -> str:
     found = report["explained"].get(name)
     if not found:
         return "0"
+    if report["episodes"] == 1:
+        return f"{found['mean']:.1f}"
     return f"{found['mean']:.1f} ({_between(found['ci95'], '.1f')})"
 
 

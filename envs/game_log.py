@@ -25,7 +25,8 @@ class GameLog:
     Health that is lost in the step in which a projectile ends beside the player is the
     projectile's, all other health the present enemy's, of which the RAM names one even if several
     are near. On the first floor of 8,000 recorded steps every loss of two or more health points
-    was one of the former.
+    was one of the former. That is for four emulator frames to an agent step: with many more, a
+    projectile flies too far in one to be told from a blow.
     """
 
     def __init__(self, ram: NDArray[np.uint8]) -> None:
@@ -33,6 +34,7 @@ class GameLog:
         self._floor = int(ram[truth.FLOOR])
         self._lives: Counter[str] = Counter()
         self._damage: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()  # damage, or the bonus at the end of a floor
         self._projectiles = {event: Counter[str]() for event in ("thrown", "dodged", "suffered")}
         self._last_cause = TIME_OUT
         self._ram = ram
@@ -55,10 +57,23 @@ class GameLog:
         if damage:
             enemy = truth.ENEMIES.get(int(before[truth.ENEMY]), "other")
             self._last_cause = str(flew.kind) if flew and hit else enemy
-            self._damage[self._last_cause] += damage
+            self._held[self._last_cause] += damage
+        self._settle(damage, lost_life, passed=not (lost_life or same_scene))
         if lost_life:
             cause = TIME_OUT if health else self._last_cause
             self._lives[cause] += 1
+
+    def _settle(self, damage: int, lost_life: bool, *, passed: bool) -> None:
+        """Decide what lost health was.
+
+        After a floor's boss is beaten the game turns health into points, one of each step, until
+        none is left, and then comes the next floor: that is no damage.
+        """
+        if passed:
+            self._held.clear()
+        elif lost_life or (damage != 1 and truth.player_health(self._ram) > 0):
+            self._damage += self._held
+            self._held.clear()
 
     def facts(self) -> dict[str, Any]:
         """What was counted so far.
@@ -72,7 +87,7 @@ class GameLog:
         return {
             "floor": self._floor,
             "lives_lost": dict(self._lives),
-            "damage": dict(self._damage),
+            "damage": dict(self._damage + self._held),
             "projectiles": {
                 str(kind): {event: count[kind] for event, count in self._projectiles.items()}
                 for kind in kinds

@@ -73,7 +73,11 @@ def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, caps
     assert len(result["scores"]) == result["episodes"] == 1
     assert result["steps"] == 64
 
-    # evaluate.py with the same seed plays the same game, and films it.
+    # evaluate.py with another seed plays another game, with the same one the same, and films it.
+    other = tmp_path / "other.json"
+    flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", "5", "--json", str(other)]
+    assert evaluate.main(flags) == 0
+    assert json.loads(other.read_text())[0]["lengths"] != result["lengths"]
     output, video, page = (tmp_path / name for name in ("result.json", "game.mp4", "result.md"))
     flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--seed", str(EVALUATION_SEED)]
     flags += ["--json", str(output), "--video", str(video), "--markdown", str(page)]
@@ -290,6 +294,22 @@ def test_a_video_holds_the_first_game_only(tmp_path: Path, monkeypatch):
     assert evaluate.main([*flags, "--video", str(video)]) == 0
     assert json.loads(output.read_text())[0]["lengths"] == [100, 100]
     assert read_video(video)[0] == 100
+
+
+def test_a_video_that_cannot_be_written_ends_and_the_game_goes_on(
+    tmp_path: Path, capsys, monkeypatch
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = SimpleNamespace(append_data=full, close=lambda: None)
+    monkeypatch.setattr(evaluate.imageio, "get_writer", lambda *_, **__: writer)
+    assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "16") == 0
+    flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--video", f"{tmp_path}/game.mp4"]
+    assert evaluate.main(flags) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("game.mp4 ends here: [Errno 28] No space left on device") == 1
+    assert "mean score" in printed
 
 
 def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_path: Path, capsys):

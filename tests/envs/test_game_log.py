@@ -104,6 +104,19 @@ def test_health_that_is_given_is_no_damage():
     assert facts(ram(PLAYER_HEALTH=5), ram(PLAYER_HEALTH=39))["damage"] == {}
 
 
+def test_health_that_becomes_points_at_the_end_of_a_floor_is_no_damage():
+    # A blow of 7, then the countdown, one point a step, and the next floor with new health.
+    countdown = [ram(PLAYER_HEALTH=health) for health in range(31, -1, -1)]
+    blow = [ram(), ram(PLAYER_HEALTH=32), ram(PLAYER_HEALTH=32)]
+    found = facts(*blow, *countdown, ram(PLAYER_HEALTH=0), ram(FLOOR=2))
+    assert found["damage"] == {"henchman": 7}
+    assert found["lives_lost"] == {}
+    # The same fall that ends in a lost life was a henchman's grip.
+    found = facts(*blow, *countdown, ram(PLAYER_HEALTH=0), ram(LIVES=2))
+    assert found["damage"] == {"henchman": 39}
+    assert found["lives_lost"] == {"henchman": 1}
+
+
 def test_health_below_nothing_is_nothing():
     # Henchmen go on taking from a dead player: 1, 0, then 255 and 254 until the life is gone.
     found = facts(*(ram(PLAYER_HEALTH=health) for health in (1, 0, 255, 254)))
