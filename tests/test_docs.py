@@ -1,6 +1,7 @@
 """Every command and snippet in README and docs: parsed as written, and run on a small scale."""
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -101,6 +102,14 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def start(name: str) -> None:
+    """Run a command with the arguments in ``sys.argv``."""
+    if name.startswith("-m "):
+        importlib.import_module(name.removeprefix("-m ")).main()
+    else:
+        runpy.run_path(name, run_name="__main__")
+
+
 def parse_only(name: str, flags: list[str]) -> None:
     """Run a command up to where its flags are known to be right."""
 
@@ -112,9 +121,8 @@ def parse_only(name: str, flags: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tyro, "cli", parse)
         patch.setattr(sys, "argv", [name, *flags])
-        start = runpy.run_module if name.startswith("-m ") else runpy.run_path
         with pytest.raises(SystemExit) as left:
-            start(name.removeprefix("-m "), run_name="__main__")
+            start(name)
     sys.argv = arguments
     assert left.value.code in (0, None), (name, flags)
 
@@ -174,8 +182,7 @@ def run(words: list[str]) -> None:
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [name, *flags])
-            with contextlib.suppress(SystemExit):
-                runpy.run_module(name.removeprefix("-m "), run_name="__main__")
+            start(name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
