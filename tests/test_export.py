@@ -265,11 +265,17 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert {one.name for one in tmp_path.iterdir()} == {"run", "policy.onnx"}
 
 
+def run_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a command; another test may have imported it."""
+    monkeypatch.delitem(sys.modules, "examples.sb3_features", raising=False)
+    runpy.run_module("examples.sb3_features", run_name="__main__")
+
+
 @pytest.mark.parametrize("flags", [[], ["--train-encoder"]])
 def test_the_example_trains_stable_baselines3(run_dir: Path, monkeypatch, capsys, flags: list[str]):
     argv = ["sb3_features", "--checkpoint", str(run_dir), "--total-steps", "1", *flags]
     monkeypatch.setattr(sys, "argv", argv)
-    runpy.run_module("examples.sb3_features", run_name="__main__")
+    run_example(monkeypatch)
     out = capsys.readouterr().out
     # Games as the checkpoint plays them, with 100 agent steps each, eight at a time.
     assert re.fullmatch(r"1,024 steps; mean of the last 8 games: [\d,]+ points\n", out)
@@ -278,5 +284,5 @@ def test_the_example_trains_stable_baselines3(run_dir: Path, monkeypatch, capsys
 def test_the_example_refuses_a_checkpoint_that_is_not_there(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["sb3_features", "--checkpoint", str(tmp_path / "none")])
     with pytest.raises(SystemExit, match="2"):
-        runpy.run_module("examples.sb3_features", run_name="__main__")
+        run_example(monkeypatch)
     assert capsys.readouterr().err == f"error: {tmp_path / 'none'}: no such checkpoint\n"
