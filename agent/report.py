@@ -160,24 +160,17 @@ def table_rows(reports: Sequence[Report]) -> Rows:
         ("agent steps trained", [f"{report['steps']:,}" for report in reports]),
         ("artifacts kept, in training", [_share(report["artifact_recall"]) for report in reports]),
     ]
-    names = list(dict.fromkeys(name for report in reports for name in report["explained"]))
-    group = ""
-    for name in sorted(names, key=lambda name: names.index(_first_of(name, names))):
+    groups: dict[str, dict[str, str]] = {}  # by heading, the names under it and their labels
+    for name in (name for report in reports for name in report["explained"]):
         heading, _, rest = name.partition(".")
-        if rest and heading != group:
-            rows.append((f"{heading.replace('_', ' ')}, in a game", []))
-        group = heading if rest else ""
-        label = (
-            rest.replace(".", " ") if rest else f"highest {heading.replace('_', ' ')}, in a game"
-        )
-        rows.append((label, [_explained(report, name) for report in reports]))
+        groups.setdefault(heading.replace("_", " "), {})[name] = rest.replace(".", " ")
+    for heading, labels in groups.items():
+        if all(labels.values()):
+            rows.append((f"{heading}, in a game", []))
+        for name, label in labels.items():
+            cells = [_explained(report, name) for report in reports]
+            rows.append((label or f"highest {heading}, in a game", cells))
     return rows
-
-
-def _first_of(name: str, names: Sequence[str]) -> str:
-    """The first of ``names`` under the same heading, so that a sort by it keeps them together."""
-    heading = name.partition(".")[0]
-    return next(other for other in names if other.partition(".")[0] == heading)
 
 
 def _difference(report: Report, first: Report) -> str:
