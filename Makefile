@@ -3,6 +3,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
+# Test files run side by side, one worker with one thread for each core.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: train evaluate watch tensorboard test test-long check docs format clean
 
@@ -19,10 +21,10 @@ tensorboard: $(VENV)/.installed
 	$(VENV)/bin/tensorboard --logdir runs $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-long: $(VENV)/.installed-dev
-	$(PYTHON) -m pytest -m long $(ARGS)
+	$(PYTEST) -m long $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -1,1 +1,1 @@
-"""The learner: actor-critic, rollouts, PPO, checkpoints and what a user sees of them."""
+"""The learner: actor-critic, rollouts and PPO."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.actor_critic import ActorCritic, sample
-from agent.parallel import in_parallel
 from agent.rollout import Rollout
+from agent.threads import in_parallel
 from encoders import ArtifactDetector
 
 
@@ -28,8 +28,8 @@ class Episode(NamedTuple):
 class Collector:
     """Plays N environments with the policy and stores what happened.
 
-    Within a part of the environments emulator and network take turns; with several parts, each in a
-    thread of its own, one is played while the policy thinks for another, and no core waits.
+    The environments come in parts, each in a thread of its own. Within a part, emulator and network
+    take turns. While one part is in the emulator, the policy acts for another, and no core waits.
     """
 
     def __init__(
@@ -126,10 +126,15 @@ class Part:
             rollout.next_values[t, cut] = value
         return episodes
 
-    def _newest(self, obs: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-        """Newest frame of each observation and its artifact region, (N, H, W) uint8 each."""
+    def _newest(self, obs: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
+        """Newest frames, their artifact regions, (N, H, W) each, and whether there are any, (N,).
+
+        This is the one place where a new frame is searched.
+        """
         frames = np.ascontiguousarray(obs[:, -1])
-        return self._to_device(frames), self._to_device(self.detector(frames))
+        regions = self.detector(frames)
+        has_artifact = np.asarray(regions.any(axis=(1, 2)))
+        return self._to_device(frames), self._to_device(regions), self._to_device(has_artifact)
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)

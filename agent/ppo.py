@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from agent.actor_critic import ActorCritic
 from agent.losses import clipped_policy_loss, value_loss
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, outer_product_loss
+from encoders import ArtifactWeightsConfig
+from settings import Checked, Role, Within
 
 
 class NonFiniteLossError(RuntimeError):
@@ -19,90 +20,62 @@ class NonFiniteLossError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class PPOConfig:
+class PPOConfig(Checked):
     """Proximal policy optimisation (Schulman et al. 2017).
 
     A2C is the special case of one epoch over one minibatch: the ratio is then 1 everywhere and
     ``clip`` has no effect.
     """
 
-    num_steps: int = 64
+    num_steps: Annotated[int, Within(1, 4096)] = 64
     """Agent steps of each environment in one rollout; a multiple of the four stacked frames."""
-    num_epochs: int = 1
-    """Passes over each rollout. Many small minibatches of one pass teach as much as two passes over
-    larger ones, for half of the arithmetic."""
-    num_minibatches: int = 32
+    num_epochs: Annotated[int, Within(1, 1000)] = 1
+    """Passes over each rollout. One pass over many small minibatches teaches as much as two passes
+    over larger ones, with half of the arithmetic."""
+    num_minibatches: Annotated[int, Within(1, 2**17)] = 32
     """Parts of a rollout, one optimizer step each."""
-    learning_rate: float = 8e-4
-    """Adam's step size at the start, for actor and critic."""
-    final_learning_rate: float = 8e-5
-    """Step size at ``--total-steps``; in between it falls linearly. A resumption with more steps
-    raises it again to where it belongs on the longer line."""
-    autoencoder_lr_factor: float = 4.0
-    """Step size of encoder and decoder as a multiple of the actor's and critic's. A thrown knife
-    takes large steps to learn."""
-    clip: float = 0.1
+    learning_rate: Annotated[float, Within(0, 1, above=True)] = 8e-4
+    """Adam's step size for actor and critic at the start."""
+    final_learning_rate: Annotated[float, Within(0, 1)] = 8e-5
+    """Step size at ``--total-steps``. In between it falls linearly. A resumption with more total
+    steps continues on the longer line, where the step size is higher again."""
+    autoencoder_lr_factor: Annotated[float, Within(0, 1000, above=True)] = 4.0
+    """Step size of encoder and decoder as a multiple of the actor's and critic's. Small artifacts
+    take large steps to learn."""
+    clip: Annotated[float, Within(0, 10**6, above=True)] = 0.1
     """Largest change of an action's probability ratio that is still rewarded."""
-    gamma: float = 0.99
+    gamma: Annotated[float, Within(0, 1)] = 0.99
     """Discount per agent step."""
-    gae_lambda: float = 0.9
+    gae_lambda: Annotated[float, Within(0, 1)] = 0.9
     """Weight of longer advantage estimates."""
     normalize_advantages: bool = True
     """Shift and scale a rollout's advantages to mean 0 and standard deviation 1."""
-    max_grad_norm: float = 0.5
+    max_grad_norm: Annotated[float, Within(0, 10**6, above=True)] = 0.5
     """Gradients are scaled down to this global norm."""
-    value_coef: float = 0.5
+    value_coef: Annotated[float, Within(0, 10**6)] = 0.5
     """Factor of the value loss."""
-    entropy_coef: float = 0.003
+    entropy_coef: Annotated[float, Within(0, 10**6)] = 0.003
     """Factor of the entropy bonus. Three times as much keeps the policy so random that its score
     levels off."""
-    reconstruction_coef: float = 0.5
+    reconstruction_coef: Annotated[float, Within(0, 10**6)] = 0.5
     """Factor of the reconstruction loss."""
-    autoencoder_steps: int = 0
+    autoencoder_steps: Annotated[int, Within(0, 10**12)] = 0
     """Agent steps at the start in which only the autoencoder learns, on the images of the
     untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
     the order "autoencoder first, then the branches on its output"."""
-    max_skipped: int = 100
-    """A minibatch whose loss or gradient is NaN or infinite is skipped; so many of them in a row
-    end the training. One bad value spoils a whole rollout, over which advantages are normalised."""
-    normalizer_steps: int = 40_000
+    max_skipped: Annotated[int, Within(1, 10**9), Role.NEUTRAL] = 100
+    """A minibatch whose loss or gradient is NaN or infinite is skipped. So many in a row end the
+    training. One bad value spoils a whole rollout, because advantages are normalised over it."""
+    normalizer_steps: Annotated[int, Within(0, 10**12)] = 40_000
     """Agent steps at the start in which the mean image and standard deviation are fitted."""
-    reward_scale: float = 0.01
+    reward_scale: Annotated[float, Within(0, 10**6, above=True)] = 0.01
     """Learning sees the score times this factor."""
     reward_clip: tuple[float, float] = (-1.0, 10.0)
     """Learning sees scaled rewards cut to this range; reported scores are always raw."""
 
     def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name, lowest, highest in (
-            ("num_steps", 1, 4096),
-            ("num_epochs", 1, 1000),
-            ("num_minibatches", 1, 2**17),
-            ("max_skipped", 1, 10**9),
-            ("autoencoder_steps", 0, 10**12),
-            ("normalizer_steps", 0, 10**12),
-            ("final_learning_rate", 0, 1),
-            ("value_coef", 0, 10**6),
-            ("entropy_coef", 0, 10**6),
-            ("reconstruction_coef", 0, 10**6),
-            ("gamma", 0, 1),
-            ("gae_lambda", 0, 1),
-        ):
-            if not lowest <= getattr(self, name) <= highest:
-                raise ValueError(
-                    f"{name} must be from {lowest} to {highest}, got {getattr(self, name)}"
-                )
-        for name, highest in (
-            ("learning_rate", 1),
-            ("autoencoder_lr_factor", 1000),
-            ("clip", 10**6),
-            ("max_grad_norm", 10**6),
-            ("reward_scale", 10**6),
-        ):
-            if not 0.0 < getattr(self, name) <= highest:
-                raise ValueError(
-                    f"{name} must be above 0 and at most {highest}, got {getattr(self, name)}"
-                )
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
         if not self.reward_clip[0] < self.reward_clip[1]:
             raise ValueError(f"reward_clip must be (low, high), got {self.reward_clip}")
 
@@ -142,12 +115,11 @@ class PPO:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights = model, config, weights
         self._skipped = 0  # minibatches in a row
-        branches = [*model.actor.parameters(), *model.critic.parameters()]
-        autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
+        lr_factors = {"branches": 1.0, "autoencoder": config.autoencoder_lr_factor}
         self.optimizer = torch.optim.Adam(
             [
-                {"params": branches, "lr_factor": 1.0},
-                {"params": autoencoder, "lr_factor": config.autoencoder_lr_factor},
+                {"params": parameters, "lr_factor": lr_factors[owner]}
+                for owner, parameters in model.parameter_groups().items()
             ],
             config.learning_rate,
             eps=1e-5,
@@ -218,7 +190,7 @@ class PPO:
             # After learning: the rollout was acted with the statistics as they were. Frames beside
             # each other are so alike that one in four tells as much.
             frames = rollout.frames[rollout.stack :: rollout.stack]
-            self.model.normalizer.update(frames.flatten(0, 1))
+            self.model.autoencoder.fit_normalizer(frames.flatten(0, 1))
         # If all minibatches were skipped there is nothing to tell of them.
         means = cast(list[float], torch.stack(history).mean(dim=0).tolist()) if history else []
         return dict(zip(names, means, strict=True)) | {
@@ -241,15 +213,16 @@ class PPO:
     ) -> Iterator[Minibatch]:
         """Shuffled parts of the rollout, ``num_epochs`` times over.
 
-        Reconstructed are the stacks of every C-th step, which together hold every frame once but
-        for the few around an episode's end, and every stack that shows an artifact, because these
-        are rare and hardest to learn; with artifacts everywhere that is the whole rollout, C times
-        the decoder's work. They are dealt evenly to the minibatches and stand first in each.
+        Some observations are also reconstructed: those of every C-th step, which together hold
+        every frame once but for the few around an episode's end, and those with any artifact,
+        because these are rare and hardest to learn. With artifacts everywhere that is the whole
+        rollout, C times the decoder's work. They are dealt evenly to the minibatches and stand
+        first in each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)
         every_frame = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
-        reconstructed = every_frame | rollout.shows_artifact
+        reconstructed = every_frame | rollout.any_artifact
         old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
         advantages, returns = advantages.flatten(), returns.flatten()
         for _ in range(config.num_epochs):
@@ -276,9 +249,9 @@ class PPO:
         log_probs = policy.log_prob(batch.actions)
         entropy = policy.entropy().mean()
         count = len(batch.regions)
-        columns, rows = self.model.profiles(latent[:count])
-        target = self.model.normalizer(batch.obs[:count], columns.dtype)
-        reconstruction = outer_product_loss(columns, rows, target, batch.regions, self.weights)
+        reconstruction = self.model.autoencoder.loss(
+            latent[:count], batch.obs[:count], batch.regions, self.weights
+        )
         losses = {
             "policy": clipped_policy_loss(
                 log_probs, batch.old_log_probs, batch.advantages, self.config.clip

@@ -6,14 +6,18 @@ from typing import Self
 import torch
 from torch import Tensor
 
+FIDELITY_SHARE, FIDELITY_FEWEST = 64, 16
+"""A fidelity sample has one frame with an artifact for so many steps of the rollout, but no fewer
+than ``FIDELITY_FEWEST`` if there are as many; and as many frames without."""
+
 
 class Rollout:
-    """T steps of N environments, in agent steps.
+    """T agent steps of N environments.
 
-    Frames overlap between consecutive observations, so a frame and its artifact region are stored
-    once and stacks of C are gathered by index. Row C - 1 + t holds the newest frame of step t; the
-    rows before it are its past, unless the episode is younger than that: then its first frame
-    stands in, exactly as in the environment's own stack.
+    Frames overlap between consecutive observations. A frame, its artifact regions and whether it
+    has any are stored once, and stacks of C are gathered by index. Row C - 1 + t holds the newest
+    frame of step t. The rows before it are its past; in a younger episode the first frame stands
+    in, as in the environment's own stack.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class Rollout:
         steps = (num_steps, num_envs)
         self.frames = torch.zeros(*rows, *size, dtype=torch.uint8, device=device)
         self.regions = torch.zeros_like(self.frames)
+        self.frame_has_artifact = torch.zeros(rows, dtype=torch.bool, device=device)
         # Frames of the same episode before the newest, at most C - 1.
         self.ages = torch.zeros(num_steps + 1, num_envs, dtype=torch.int64, device=device)
         self.actions = torch.zeros(steps, dtype=torch.int64, device=device)
@@ -52,38 +57,51 @@ class Rollout:
 
     @property
     def has_artifact(self) -> Tensor:
-        """(T, N) bool: whether the newest frame of a step holds an artifact."""
-        return self._occupied[self.stack - 1 : -1]
+        """(T, N) bool: whether the newest frame of a step has an artifact."""
+        return self.frame_has_artifact[self.stack - 1 : -1]
 
     @property
-    def shows_artifact(self) -> Tensor:
-        """(T * N,) bool: whether any of an observation's C frames holds an artifact."""
+    def any_artifact(self) -> Tensor:
+        """(T * N,) bool: whether any of an observation's C frames has an artifact."""
         indices = torch.arange(self.size, device=self.regions.device)
-        return self._gather(self._occupied, indices).any(dim=1)
+        return self._gather(self.frame_has_artifact, indices).any(dim=1)
 
-    @property
-    def _occupied(self) -> Tensor:
-        """(T + C, N) bool: whether a stored frame holds an artifact."""
-        return self.regions.flatten(2).any(dim=2) != 0
+    def begin(self, frame: Tensor, regions: Tensor, has_artifact: Tensor) -> None:
+        """Start from freshly reset environments.
 
-    def begin(self, frame: Tensor, region: Tensor) -> None:
-        """Start from freshly reset environments: their first frame and region, (N, H, W) uint8."""
+        Args:
+            frame: (N, H, W) uint8, their first frames.
+            regions: (N, H, W) uint8, the artifact regions of these.
+            has_artifact: (N,) bool, whether there are any.
+        """
         self.frames[: self.stack] = frame
-        self.regions[: self.stack] = region
+        self.regions[: self.stack] = regions
+        self.frame_has_artifact[: self.stack] = has_artifact
         self.ages[0] = 0
 
     def roll_over(self) -> None:
         """Make the observation after the last step the first one of the next rollout."""
         last = torch.arange(self.num_envs, device=self.frames.device)
         last = last + self.num_steps * self.num_envs
-        for rows in (self.frames, self.regions):
+        for rows in (self.frames, self.regions, self.frame_has_artifact):
             rows[: self.stack] = self._gather(rows, last).transpose(0, 1)
         self.ages[0] = self.stack - 1
 
-    def add_frame(self, t: int, frame: Tensor, region: Tensor, ended: Tensor) -> None:
-        """Store what followed step t: (N, H, W) uint8 twice, and (N,) bool where it is a reset."""
+    def add_frame(
+        self, t: int, frame: Tensor, regions: Tensor, has_artifact: Tensor, ended: Tensor
+    ) -> None:
+        """Store what followed step t.
+
+        Args:
+            t: The step.
+            frame: (N, H, W) uint8, the next frame.
+            regions: (N, H, W) uint8, its artifact regions.
+            has_artifact: (N,) bool, whether there are any.
+            ended: (N,) bool, whether that frame begins another episode.
+        """
         self.frames[self.stack + t] = frame
-        self.regions[self.stack + t] = region
+        self.regions[self.stack + t] = regions
+        self.frame_has_artifact[self.stack + t] = has_artifact
         grown = (self.ages[t] + 1).clamp(max=self.stack - 1)
         self.ages[t + 1] = torch.where(ended, 0, grown)
 
@@ -95,6 +113,25 @@ class Rollout:
         """Artifact regions (B, C, H, W) uint8 of the same observations."""
         return self._gather(self.regions, indices)
 
+    def spread(self, count: int, *, artifact: bool) -> Tensor:
+        """Flat indices (B,) int64 of evenly spaced observations with, or without, an artifact.
+
+        Args:
+            count: How many; all if there are fewer.
+            artifact: Whether their newest frames have an artifact.
+        """
+        return spread((self.has_artifact.flatten() == artifact).nonzero().flatten(), count)
+
+    def fidelity_sample(self) -> tuple[Tensor, Tensor]:
+        """What ``artifact_fidelity`` compares: as many frames with an artifact as without.
+
+        Returns:
+            Observations (B, C, H, W) uint8 and the regions of their newest frames, (B, H, W) uint8.
+        """
+        count = max(FIDELITY_FEWEST, self.size // FIDELITY_SHARE)
+        indices = torch.cat([self.spread(count, artifact=has) for has in (True, False)])
+        return self.observations(indices), self.observation_regions(indices)[:, -1]
+
     def _gather(self, rows: Tensor, indices: Tensor) -> Tensor:
         newest = indices + (self.stack - 1) * self.num_envs  # (B,) flat row of the newest frame
         back = torch.arange(self.stack - 1, -1, -1, device=rows.device)  # (C,)
@@ -103,3 +140,10 @@ class Rollout:
         # With whole rows, index_select is ten times as fast as indexing.
         found = rows.flatten(0, 1).index_select(0, flat.flatten())
         return found.view(*flat.shape, *rows.shape[2:])
+
+
+def spread(indices: Tensor, count: int) -> Tensor:
+    """``count`` of ``indices``, evenly spaced, or all if there are no more."""
+    if len(indices) <= count:
+        return indices
+    return indices[torch.linspace(0, len(indices) - 1, count, device=indices.device).long()]

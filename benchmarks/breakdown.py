@@ -1,7 +1,8 @@
-"""Where a training's time goes: runs ``train.py`` itself with a stopwatch on its parts.
+"""Where the time of a training goes: runs ``train.py`` with a stopwatch on its parts.
 
-The parts are all but start-up and checkpoints. Those that run in several threads, up to "acting",
-share the time in which these collect, and what they wait for each other is in them.
+The parts are everything but start-up and checkpoints. "emulator" to "acting" run in several
+threads. They share the time for which the main thread collects, in proportion to their time in the
+threads. So the time for which threads wait for each other is in their shares.
 
 Example:
     python -m benchmarks.breakdown benchmarks/results/breakdown.json --run-dir runs/breakdown
@@ -20,14 +21,14 @@ from typing import Any
 from ale_py.vector_env import AtariVectorEnv
 
 import agent.collector
-import agent.fidelity
-import agent.film
 import agent.ppo
-from agent.monitor import Monitor
-from agent.progress import ProgressLine
-from benchmarks.command import provenance
+import encoders.fidelity
+import monitoring.film
+from benchmarks.provenance import provenance
 from encoders import ArtifactDetector
-from envs.kung_fu_master import PlayArea
+from envs.vector import PlayArea
+from monitoring.console import ProgressLine
+from monitoring.monitor import Monitor
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "collect": [(agent.collector.Collector, "collect")],
@@ -37,7 +38,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "detector": [(ArtifactDetector, "__call__")],  # within "play", and within "fidelity"
     "update": [(agent.ppo.PPO, "update")],
     "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"
-    "fidelity": [(agent.fidelity, "artifact_fidelity")],
+    "fidelity": [(encoders.fidelity, "artifact_fidelity")],
     "logging": [
         (Monitor, "begin"),
         (Monitor, "scalars"),
@@ -46,17 +47,17 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     ],
     "pictures": [(Monitor, "reconstructions"), (Monitor, "latents"), (Monitor, "embedding")],
     "film": [
-        (agent.film, "film"),
+        (monitoring.film, "record_film"),
         (Monitor, "film"),
     ],
 }
-"""Functions that are timed. Nothing of them is changed."""
+"""The functions that are timed, by part. They still do what they did."""
 MONITORING = ("logging", "pictures", "film")
-"""What a user sees of a training, apart from the live figures of artifacts."""
+"""Parts that show a user the training; the live figures of artifacts, "fidelity", are apart."""
 
 
 class Stopwatch:
-    """Adds up the wall time of functions by name, in the main and in other threads apart."""
+    """Adds up the wall time of functions by name: that of the main thread, that of all others."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -82,7 +83,7 @@ class Stopwatch:
 
 
 def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]:
-    """Each part's share of the time, of all together 1.
+    """The share of each part in the time of all parts; the shares sum to 1.
 
     Args:
         main: Seconds by name of ``PARTS`` in the main thread, which waits while others collect.
@@ -109,7 +110,7 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
 
 
 def main() -> None:
-    """Run ``train.py`` with all arguments after the first, which is the file for the shares."""
+    """Run ``train.py`` with all arguments but the first, which is the file for the result."""
     result: dict[str, Any] = dict(provenance("breakdown"))
     path, sys.argv = Path(sys.argv[1]), ["train.py", *sys.argv[2:]]
     stopwatch = Stopwatch()

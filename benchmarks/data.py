@@ -1,18 +1,19 @@
 """Labelled frames of real episodes, for the detector and reconstruction benchmarks.
 
-Three ways of playing, each with training and test episodes of other seeds:
+There are three ways of playing. Each has training and test episodes, which differ in their seeds:
 
 - ``random``: random actions.
-- ``agent``: a trained policy; one is trained for the purpose unless a run is given.
-- ``tour``: walks on with random blows and is given back its health, time and lives, and bosses
-  have little of theirs: so it comes to floors and enemies that neither of the others reaches. Only
-  the detector and the projection are judged on it.
+- ``agent``: a trained policy. If no run is given, one is trained for the purpose.
+- ``tour``: walks on with random blows. It is given back its health, time and lives, and bosses are
+  weakened. So it reaches floors and enemies that the others do not. Only the detector and the
+  projection are judged on it.
 
 Example:
     python -m benchmarks.data
 """
 
 import hashlib
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +27,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from agent import checkpoint as checkpoints
-from agent.errors import UserError
-from benchmarks.command import run
 from benchmarks.players import Player, random_player, tour_player, trained_agent, trained_player
-from envs import Projection
-from envs import ground_truth as truth
-from envs.kung_fu_master import PLAY_AREA, STACK
+from envs import GAME, STACK, Projection
+from envs.kung_fu_master import ram as truth
+from experiment.command_line import exit_code
+from experiment.errors import UserError
+from experiment.run_directory import load_checkpoint
 
 Source = Literal["random", "agent", "tour"]
 Split = Literal["train", "test"]
@@ -40,19 +40,19 @@ STEPS: dict[Split, dict[Source, int]] = {
     "train": {"random": 40_000, "agent": 40_000, "tour": 16_000},
     "test": {"random": 5_000, "agent": 5_000, "tour": 30_000},
 }
-"""Agent steps, and so frames, of each part."""
+"""Agent steps of each recording; every step gives one frame."""
 FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000}
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the benchmark's data is kept; what is missing is made."""
+    """Where the recordings are kept; those that are missing are made."""
 
     data: Path = Path("data")
     """Directory for the recordings."""
     agent: Path | None = None
-    """Run or checkpoint whose policy plays; if left out, one is trained in ``data`` when there is
-    no recording yet."""
+    """Run or checkpoint whose policy plays. If left out, one is trained in ``data`` when there is
+    no recording of it yet."""
 
 
 class Recording(NamedTuple):
@@ -77,8 +77,8 @@ class Recording(NamedTuple):
     def own_pixels(self, t: int, box: truth.Box) -> NDArray[np.bool_]:
         """The visible pixels of the projectile in ``box`` at step t, (64, 144) bool.
 
-        Knives and boomerangs have a colour of their own; fire flickers through many, so it is
-        whatever is not background.
+        Knives and boomerangs have a colour of their own. Fire flickers through many colours, so
+        everything in its box that is not background belongs to it.
         """
         inside = box.mask(*self.frames.shape[1:])
         colours = self.palette[self.frames[t]]
@@ -94,7 +94,7 @@ class Recording(NamedTuple):
 
 
 def load(config: DataConfig, split: Split, sources: tuple[Source, ...]) -> Recording:
-    """The recordings of several sources one after the other; makes what is missing."""
+    """The recordings of several sources one after the other; those that are missing are made."""
     parts: list[Recording] = []
     for source in sources:
         path = config.data / f"{source}-{split}.npz"
@@ -121,10 +121,10 @@ def load(config: DataConfig, split: Split, sources: tuple[Source, ...]) -> Recor
 def check(
     config: DataConfig, source: Source, split: Split, path: Path, recording: Recording
 ) -> None:
-    """Make sure that a stored part is what would be recorded now.
+    """Make sure that a stored recording is what would be recorded now.
 
     Raises:
-        UserError: If it has another length or another agent played.
+        UserError: If it has another length, or another agent played it.
     """
     steps = STEPS[split][source]
     if len(recording.frames) != steps:
@@ -141,11 +141,11 @@ def check(
 
 def digest(run: Path) -> str:
     """Fingerprint of a checkpoint, or of the latest one of a run."""
-    return hashlib.sha256(checkpoints.load(run).path.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(load_checkpoint(run).path.read_bytes()).hexdigest()[:16]
 
 
 def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
-    """Play one part and write it whole or not at all."""
+    """Record one source of one split; its file is written whole or not at all."""
     Console().print(f"recording {path} ...")
     seed = FIRST_SEED[split] + 1_000 * list(STEPS[split]).index(source)
     rng = np.random.default_rng(seed)
@@ -166,7 +166,7 @@ def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
 def record(play: Player, steps: int, first_seed: int) -> Recording:
     """Play ``steps`` agent steps under the default protocol; episode n has seed first_seed + n."""
     gym.register_envs(ale_py)
-    env: Any = gym.make("ALE/KungFuMaster-v5")
+    env: Any = gym.make(GAME.ale_id)
     emulator = env.unwrapped.ale
     frames: list[NDArray[np.uint8]] = []
     ram: list[NDArray[np.uint8]] = []
@@ -178,11 +178,11 @@ def record(play: Player, steps: int, first_seed: int) -> Recording:
             screen, _ = env.reset(seed=first_seed + episodes)
             episodes += 1
         assert screen is not None
-        frames.append(emulator.getScreen()[PLAY_AREA].copy())
+        frames.append(emulator.getScreen()[GAME.play_area].copy())
         ram.append(emulator.getRAM().copy())
         starts.append(over)
-        palette[frames[-1]] = screen[PLAY_AREA]
-        screen, _, terminated, truncated, _ = env.step(play(emulator, screen[PLAY_AREA], over))
+        palette[frames[-1]] = screen[GAME.play_area]
+        screen, _, terminated, truncated, _ = env.step(play(emulator, screen[GAME.play_area], over))
         over = terminated or truncated
     env.close()
     return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts), "")
@@ -192,7 +192,7 @@ def inventory(recording: Recording) -> dict[str, Any]:
     """What a recording holds: frames, episodes, floors, enemies and visible projectiles."""
     floors = Counter(str(floor) for floor in recording.ram[:, truth.FLOOR])
     enemies = Counter(
-        truth.ENEMIES.get(int(kind), "other") for kind in recording.ram[:, truth.ENEMY]
+        truth.ENEMIES.get(int(kind), truth.UNKNOWN_ENEMY) for kind in recording.ram[:, truth.ENEMY]
     )
     projectiles = Counter(str(box.kind) for _, box, _ in visible_projectiles(recording))
     return {
@@ -219,7 +219,7 @@ def visible_projectiles(
 
 
 def main() -> None:
-    """Make what is missing and print what there is."""
+    """Make the recordings that are missing, and print what all of them hold."""
     config = tyro.cli(DataConfig, description=__doc__)
     console = Console()
     for split, parts in STEPS.items():
@@ -238,4 +238,4 @@ def _lines(cell: int | dict[str, int]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

@@ -5,6 +5,7 @@ Example:
 """
 
 import json
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import check_output, provenance, run
 from benchmarks.data import (
     DataConfig,
     Recording,
@@ -27,18 +27,22 @@ from benchmarks.data import (
     load,
     visible_projectiles,
 )
-from benchmarks.judge import detect
+from benchmarks.knife_fidelity import detect
+from benchmarks.provenance import provenance
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from envs import EnvConfig, Projection, calibrate
-from envs import ground_truth as truth
+from envs.kung_fu_master import ram as truth
 from envs.projection import BACKGROUND
+from experiment.command_line import check_output, exit_code
 
 SOURCES: tuple[Source, ...] = ("random", "agent", "tour")
 THRESHOLDS = (100, 129, 160, 192, 224, 255)
+"""Tried on the training frames: from below the background's level to that of artifacts.
+
+On clean frames all thresholds above the background find the same. The default is in the middle, at
+half of an artifact's contrast. A reconstruction has to reach that much, too."""
 SURROUNDS = (1, 2, 4, 6, 8, 12)
-"""Tried on the training frames; thresholds from below the background to the artifacts' own level.
-On clean inputs all above the background are alike; the default is the middle, half of an artifact's
-contrast, which is also what a reconstruction has to reach."""
+"""Tried on the training frames."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class DetectorBenchmarkConfig(DataConfig):
 
 
 def main() -> None:
-    """Run the benchmark, print its tables, write its JSON."""
+    """Run the benchmark, write its JSON, print its tables."""
     config = tyro.cli(DetectorBenchmarkConfig)
     check_output(config.json)
     made_by = provenance("detector")
@@ -59,12 +63,13 @@ def main() -> None:
     projection = calibrate(EnvConfig(), seed=0)
     test = {source: load(config, "test", (source,)) for source in SOURCES}
     sources = {
-        source: judge(part, projection, ArtifactDetector(settings)) for source, part in test.items()
+        source: detection_scores(part, projection, ArtifactDetector(settings))
+        for source, part in test.items()
     }
     whole = load(config, "test", SOURCES)
     result = {
         **made_by,
-        **judge(whole, projection, ArtifactDetector(settings)),
+        **detection_scores(whole, projection, ArtifactDetector(settings)),
         "microseconds_per_frame": cost(whole.project(projection)),
         "sources": sources,
         "settings": vars(ArtifactDetectorConfig()),
@@ -72,11 +77,11 @@ def main() -> None:
         "sweep": sweep(load(config, "train", SOURCES), projection, settings),
         "data": {source: inventory(part) for source, part in test.items()},
     }
-    show(result)
     config.json.write_text(json.dumps(result, indent=1) + "\n")
+    show(result)
 
 
-def judge(
+def detection_scores(
     recording: Recording, projection: Projection, detector: ArtifactDetector
 ) -> dict[str, Any]:
     """Precision and recall of a detector without margin.
@@ -85,9 +90,10 @@ def judge(
     it touches the projectile that is on screen, whatever its kind.
 
     Returns:
-        ``frames``, ``knives``, ``precision`` (of all parts), ``recall`` and ``f1`` (of knives),
-        ``touching`` (knives that touch something, and their recall) and ``kinds`` (the same for
-        each kind; precision there is that of the parts found while such a projectile is in view).
+        ``frames`` and ``knives`` (how many), ``precision`` (of all parts), ``recall`` (of knives),
+        ``f1`` (of these two), ``touching`` (the knives that touch something: how many, and their
+        recall) and ``kinds`` (``objects``, ``precision``, ``recall`` and ``f1`` of each kind of
+        projectile; its precision is that of the parts found while one is in view).
     """
     frames = recording.project(projection)
     found = detect(detector, frames)
@@ -126,7 +132,7 @@ def judge(
 
 
 def numbered_parts(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The connected parts of (H, W), numbered from 1."""
+    """The number of the connected part to which each pixel belongs, from 1; 0 outside; (H, W)."""
     return np.asarray(cv2.connectedComponentsWithStats(mask, connectivity=8)[1], np.int32)
 
 
@@ -136,19 +142,19 @@ def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def share(part: int, whole: int) -> float | None:
-    """``part / whole``, None of nothing."""
+    """``part / whole``; None if ``whole`` is 0."""
     return part / whole if whole else None
 
 
 def scores(right: int, parts: int, recalled: int, objects: int) -> dict[str, float | None]:
-    """Precision, recall and their harmonic mean."""
+    """Precision, recall and their harmonic mean, ``f1``."""
     precision, recall = share(right, parts), share(recalled, objects)
     f1 = 2 * precision * recall / (precision + recall) if precision and recall else 0.0
     return {"precision": precision, "recall": recall, "f1": f1}
 
 
 def cost(frames: NDArray[np.uint8]) -> float:
-    """Microseconds per frame on one core: median over batches of 32, as training has them."""
+    """Microseconds per frame on one core: the median over batches of 32 frames."""
     detector = ArtifactDetector(ArtifactDetectorConfig())
     times: list[float] = []
     for start in range(0, len(frames) - 31, 32):
@@ -162,14 +168,14 @@ def cost(frames: NDArray[np.uint8]) -> float:
 def contrasts(recording: Recording, projection: Projection) -> dict[str, Any]:
     """Distance of every foreground colour of every floor from its local background.
 
-    The local background of a pixel is the median of its scan line in palette indices, which is the
-    colour of most of it; whatever differs is foreground. This does not ask what the projection
-    takes for background.
+    The local background of a pixel is the median palette index of its scan line, which is the
+    colour of most of the line. Every pixel that differs from it is foreground, whatever the
+    projection takes for background.
 
     Returns:
-        The projection's colours, ``knife``, the knife's contrast in grey levels, and for each
-        floor under ``floors`` the number of foreground ``colours``, the ``smallest`` contrast and
-        the colour that has it (``weakest``).
+        ``background`` and ``artifacts`` (the projection's colours), ``knife`` (the knife's contrast
+        in grey levels) and ``floors``: for each floor the number of foreground ``colours``, the
+        ``smallest`` contrast and the colour that has it, ``weakest``.
     """
     levels = projection(recording.palette[None, :, None])[0, :, 0].astype(int)
     colours = [(int(rgb[0]), int(rgb[1]), int(rgb[2])) for rgb in recording.palette]
@@ -200,12 +206,12 @@ def contrasts(recording: Recording, projection: Projection) -> dict[str, Any]:
 def sweep(
     recording: Recording, projection: Projection, settings: ArtifactDetectorConfig
 ) -> list[dict[str, Any]]:
-    """Precision, recall and F1 over thresholds, and over surrounds."""
+    """Precision, recall and F1 for each of ``THRESHOLDS``, then for each of ``SURROUNDS``."""
     tried = [replace(settings, threshold=threshold) for threshold in THRESHOLDS]
     tried += [replace(settings, surround=surround) for surround in SURROUNDS]
     rows: list[dict[str, Any]] = []
     for candidate in tried:
-        found = judge(recording, projection, ArtifactDetector(candidate))
+        found = detection_scores(recording, projection, ArtifactDetector(candidate))
         row = {"threshold": candidate.threshold, "surround": candidate.surround}
         rows.append(row | {name: found[name] for name in ("precision", "recall", "f1")})
     return rows
@@ -251,4 +257,4 @@ def _share(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

@@ -10,24 +10,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent import checkpoint as checkpoints
-from agent.actor_critic import ActorCritic, ActorCriticConfig
-from agent.errors import UserError
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE, Projection
-from envs import ground_truth as truth
+from envs import GAME
+from envs.kung_fu_master import ram as truth
+from experiment.errors import UserError
+from experiment.run_directory import RunDirectory
+from experiment.trained_agent import load_agent
 
 AGENT_STEPS = 200_000
 """Agent steps for which ``trained_agent`` trains."""
 
 Player = Callable[[Any, NDArray[np.uint8], bool], int]
-"""Emulator, play area (64, 144, 3) and whether an episode starts here, to an action."""
+"""Takes emulator, play area (64, 144, 3) and whether an episode starts here; returns an action."""
 
 
 def random_player(rng: np.random.Generator) -> Player:
-    """Every action is as likely as any other."""
+    """Chooses every action with the same probability."""
 
     def play(*_: object) -> int:
-        return int(rng.integers(NUM_ACTIONS))
+        return int(rng.integers(GAME.num_actions))
 
     return play
 
@@ -47,38 +47,35 @@ def tour_player(rng: np.random.Generator) -> Player:
         if ram[truth.ENEMY] == truth.BOSS and ram[truth.ENEMY_HEALTH] > 6:
             emulator.setRAM(truth.ENEMY_HEALTH, 6)
         onward = left if ram[truth.FLOOR] % 2 else right
-        return onward if rng.random() < 0.45 else int(rng.integers(NUM_ACTIONS))
+        return onward if rng.random() < 0.45 else int(rng.integers(GAME.num_actions))
 
     return play
 
 
 def trained_player(run: Path, seed: int) -> Player:
     """The sampled policy of a run."""
-    checkpoint = checkpoints.load(run)
-    projection = checkpoint.read(Projection, "projection")
-    model_config = checkpoint.read(ActorCriticConfig, "config", "model")
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, model_config)
-    checkpoints.restore_model(checkpoint, model)
+    agent = load_agent(run)
     generator = torch.Generator().manual_seed(seed)
-    obs = np.zeros(OBSERVATION_SHAPE, np.uint8)
+    obs = np.zeros(GAME.obs_shape, np.uint8)
 
     @torch.no_grad()
     def play(_: Any, area: NDArray[np.uint8], start: bool) -> int:
         obs[:-1] = obs[1:]
-        obs[-1] = projection(area[None])[0]
+        obs[-1] = agent.projection(area[None])[0]
         if start:
             obs[:] = obs[-1]
-        policy = model(torch.from_numpy(obs[None])).policy
+        policy = agent.model(torch.from_numpy(obs[None])).policy
         return int(torch.multinomial(policy.probs[0], 1, generator=generator))
 
     return play
 
 
 def trained_agent(run_dir: Path) -> Path:
-    """Train the default agent for ``AGENT_STEPS``, or go on with it; returns its run directory."""
+    """Train the default agent for ``AGENT_STEPS``, or resume its run; returns the run directory."""
     command = [sys.executable, "train.py", "--run-dir", str(run_dir), "--evaluation-games", "0"]
-    started = any((run_dir / "checkpoints").glob("steps_*"))
-    command += ["--resume"] if started else ["--total-steps", str(AGENT_STEPS)]
+    command += (
+        ["--resume"] if RunDirectory(run_dir).begun() else ["--total-steps", str(AGENT_STEPS)]
+    )
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"agent could not be trained in {run_dir}; see above")
     return run_dir

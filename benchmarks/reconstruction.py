@@ -1,7 +1,7 @@
-"""Which remedy keeps the knives: the same autoencoder trained with each, judged on RAM truth.
+"""Which remedy keeps the knives? Trains the same autoencoder with each, and judges what it draws.
 
-Training sees the detector's regions only; the truth judges. Every arm has the same frames, seeds,
-number of samples, network and optimizer.
+Training sees only the regions that the detector finds. The judge knows from the game's RAM where
+the knives are. Every remedy has the same frames, seeds, number of samples, network and optimizer.
 
 Example:
     python -m benchmarks.reconstruction --json benchmarks/results/reconstruction.json
@@ -10,13 +10,14 @@ Example:
 import json
 import multiprocessing
 import os
+import sys
 import time
 import zlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import cv2
 import imageio.v2 as imageio
@@ -28,15 +29,17 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from agent.memory import keep_freed_memory
-from agent.pictures import outlined, side_by_side, titled
-from benchmarks.arms import ARMS
-from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
-from benchmarks.command import check_output, provenance, run
 from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
-from benchmarks.judge import Scene, fidelity, probes, scene
+from benchmarks.knife_fidelity import Scene, fidelity, probes, scene
+from benchmarks.provenance import provenance
+from benchmarks.remedies import REMEDIES
+from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from envs import EnvConfig, Projection, calibrate
+from experiment.allocator import keep_freed_memory
+from experiment.command_line import check_output, exit_code
+from monitoring.pictures import outlined, side_by_side, titled
+from settings import Checked, Seed, Within
 
 SOURCES: tuple[Source, ...] = ("random", "agent")
 DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
@@ -47,46 +50,41 @@ PICTURED = 6
 
 
 @dataclass(frozen=True)
-class ReconstructionBenchmarkConfig(DataConfig):
+class ReconstructionBenchmarkConfig(DataConfig, Checked):
     """Train the autoencoder with every remedy and judge what it keeps."""
 
     json: Path = Path("reconstruction.json")
     """File for the result; the picture goes beside it, ending in .png."""
-    samples: int = 128_000
+    samples: Annotated[int, Within(BATCH, 10**9)] = 128_000
     """Observations that each autoencoder is trained on."""
-    seeds: tuple[int, ...] = (1, 2, 3)
-    """Seeds of each arm."""
-    arms: tuple[str, ...] = tuple(ARMS)
+    seeds: tuple[Seed, ...] = (1, 2, 3)
+    """Seeds of each remedy."""
+    remedies: tuple[str, ...] = tuple(REMEDIES)
     """Remedies to train."""
 
     def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if not self.arms or not set(self.arms) <= ARMS.keys():
-            raise ValueError(f"arms must be some of {', '.join(ARMS)}, got {self.arms}")
-        if not BATCH <= self.samples <= 10**9:
-            raise ValueError(f"samples must be from {BATCH} to {10**9}, got {self.samples}")
-        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(
-                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
-            )
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
+        if not self.remedies or not set(self.remedies) <= REMEDIES.keys():
+            raise ValueError(f"remedies must be some of {', '.join(REMEDIES)}, got {self.remedies}")
 
 
 class Outcome(NamedTuple):
-    """What one arm with one seed came to."""
+    """The result of one remedy with one seed."""
 
     figures: dict[str, float | None]
     pictures: NDArray[np.uint8]  # (PICTURED, H, W)
 
 
 def main() -> None:
-    """Run what has not been run at this commit, print the table, write JSON and picture."""
+    """Run what has not been run at this commit, write JSON and picture, print the table."""
     config = tyro.cli(ReconstructionBenchmarkConfig)
     check_output(config.json)
     made_by, begun = provenance("reconstruction"), time.monotonic()
     projection = calibrate(EnvConfig(), seed=0)
     test = scene(load(config, "test", SOURCES), projection, DETECTOR)
     load(config, "train", SOURCES)  # made here, once, if it is missing
-    jobs = [(arm, seed) for seed in config.seeds for arm in config.arms]
+    jobs = [(remedy, seed) for seed in config.seeds for remedy in config.remedies]
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
     spawn = multiprocessing.get_context("spawn")
     work = partial(train_and_judge, config, made_by["commit"])
@@ -96,24 +94,24 @@ def main() -> None:
         **made_by,
         "samples": config.samples,
         "seeds": list(config.seeds),
-        "arms": {
-            arm: summary([outcomes[arm, seed].figures for seed in config.seeds])
-            for arm in config.arms
+        "remedies": {
+            remedy: summary([outcomes[remedy, seed].figures for seed in config.seeds])
+            for remedy in config.remedies
         },
         "seconds": time.monotonic() - begun,
         "data": {split: inventory(load(config, split, SOURCES)) for split in STEPS},
     }
-    show(result)
     config.json.write_text(json.dumps(result, indent=1) + "\n")
-    pictures = {arm: outcomes[arm, config.seeds[0]].pictures for arm in config.arms}
+    pictures = {remedy: outcomes[remedy, config.seeds[0]].pictures for remedy in config.remedies}
     draw(config.json.with_suffix(".png"), test, pictures)
+    show(result)
 
 
 _scenes: dict[Split, Scene] = {}
 
 
 def _begin(config: DataConfig, projection: Projection) -> None:
-    """Set a process up: there is one for each core, with one thread."""
+    """Set up one of the processes; there is one for each core, so it has one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
@@ -124,17 +122,17 @@ def _begin(config: DataConfig, projection: Projection) -> None:
 def train_and_judge(
     config: ReconstructionBenchmarkConfig, commit: str, job: tuple[str, int]
 ) -> Outcome:
-    """Train and judge one arm with one seed, unless this commit has done it with this data."""
-    arm, seed = job
+    """Train and judge one remedy with one seed, unless this commit did so with this data before."""
+    remedy, seed = job
     data = "-".join(f"{zlib.crc32(part.frames.data):08x}" for part in _scenes.values())
-    name = f"{arm}-{seed}-{config.samples}-{data}-{commit}.npz"
+    name = f"{remedy}-{seed}-{config.samples}-{data}-{commit}.npz"
     path = config.data / "reconstruction" / name
     if path.exists() and not commit.endswith("-dirty"):
         with np.load(path) as stored:
             return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
     train, test = _scenes["train"], _scenes["test"]
     begun = time.monotonic()
-    model = train_autoencoder(train, ARMS[arm], seed, config.samples)
+    model = train_autoencoder(train, REMEDIES[remedy], seed, config.samples)
     seconds = time.monotonic() - begun
     probed = train.thinned(PROBED)
     train_latents, latents = encode(model, probed), encode(model, test)
@@ -149,12 +147,12 @@ def train_and_judge(
     with temporary.open("wb") as file:
         np.savez_compressed(file, figures=json.dumps(figures), pictures=pictures)
     temporary.replace(path)
-    print(f"{arm}, seed {seed}: knife recall {figures['knife_recall']:.3f}", flush=True)
+    print(f"{remedy}, seed {seed}: knife recall {figures['knife_recall']:.3f}", flush=True)
     return Outcome(figures, pictures)
 
 
 def pictured(test: Scene) -> list[int]:
-    """Steps for the picture: spread over those with a knife, then over those without."""
+    """Steps for the picture: half are spread over those with a knife, half over those without."""
     knives = np.array([t for t, _, _ in test.knives])
     busy = (test.frames != test.frames[0]).sum(axis=(1, 2)) > 500  # somebody is there
     others = np.setdiff1d(np.flatnonzero(busy & ~test.regions.any(axis=(1, 2))), knives)
@@ -169,8 +167,8 @@ def pictured(test: Scene) -> list[int]:
 def summary(runs: list[dict[str, float | None]]) -> dict[str, Any]:
     """Mean, sample standard deviation ("spread") and values over seeds of each figure.
 
-    A figure that some seed does not have (there is no position of what was never found) is None
-    there, and its mean is that of the others. One value alone has no spread.
+    A seed may lack a figure: what was never found has no position. Its value is None then, and
+    mean and spread are those of the other seeds. A single value has no spread.
     """
     result: dict[str, Any] = {}
     for name in runs[0]:
@@ -199,16 +197,16 @@ SHOWN = {
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print mean and spread of every figure of every arm."""
+    """Print mean and spread of every figure of every remedy."""
     title = f"{result['samples']:,} samples, mean and spread over seeds {result['seeds']}"
-    arms = result["arms"]
-    table = Table("", *arms, title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+    remedies = result["remedies"]
+    table = Table("", *remedies, title=title, box=SIMPLE, padding=(0, 1, 0, 0))
     for figure, name in SHOWN.items():
-        cells = [figures[figure] for figures in arms.values()]
+        cells = [figures[figure] for figures in remedies.values()]
         table.add_row(name, *(_cell(cell["mean"], cell["spread"]) for cell in cells))
-    if "uniform" in arms:
-        base = arms["uniform"]["background_mse"]["mean"]
-        ratios = [figures["background_mse"]["mean"] / base for figures in arms.values()]
+    if "uniform" in remedies:
+        base = remedies["uniform"]["background_mse"]["mean"]
+        ratios = [figures["background_mse"]["mean"] / base for figures in remedies.values()]
         table.add_row("against uniform", *(f"{ratio:.3f}" for ratio in ratios))
     Console().print(table)
 
@@ -219,7 +217,7 @@ def _cell(mean: float | None, spread: float | None) -> str:
 
 
 def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> None:
-    """The same test frames as input and through each arm, detections in the input outlined."""
+    """Draw the same test frames as input and through each remedy; outline the input's artifacts."""
     steps = pictured(test)
     views = {"input": test.frames[steps], **pictures}
     columns = [
@@ -230,4 +228,4 @@ def draw(path: Path, test: Scene, pictures: dict[str, NDArray[np.uint8]]) -> Non
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

@@ -1,13 +1,15 @@
 """The yardstick: Stable-Baselines3's A2C and PPO with their Atari defaults, until interrupted.
 
-Settings: RL Baselines3 Zoo, ``hyperparams/a2c.yml`` and ``ppo.yml``, section ``atari``; step size
-and clipping of PPO stay at their first values, for the Zoo lets them fall over ten million steps,
-of which minutes are hardly a part. Environments run in one process, the library's default.
+The settings are those of RL Baselines3 Zoo, ``hyperparams/a2c.yml`` and ``ppo.yml``, section
+``atari``. The Zoo lets PPO's step size and clipping fall over ten million steps. A study of minutes
+does few of these steps, so here they stay at their first values. Environments run in one process,
+which is the library's default.
 
-The game is ours: ``ALE/KungFuMaster-v5`` with four emulator frames a step, sticky actions that are
-decided anew in each of them, and raw scores of whole games. What the library's Atari wrapper adds
-stays, for it belongs to the yardstick: 1 to 30 no-ops at the start, the maximum of two frames in
-grayscale at 84 x 84, a lost life as the end of an episode and rewards clipped to their sign.
+The game is played as ours is: ``ALE/KungFuMaster-v5``, four emulator frames a step, sticky actions
+that are decided anew in each of the four frames, and raw scores of whole games. The library's Atari
+wrapper belongs to the yardstick, so what it adds stays: 1 to 30 no-ops at the start, the maximum of
+two frames, grayscale at 84 x 84, a lost life as the end of an episode, and rewards clipped to their
+sign.
 """
 
 import json
@@ -28,8 +30,9 @@ from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
-from agent.counters import RECENT_GAMES
-from benchmarks.trainings import Algorithm
+from benchmarks.processes import Algorithm
+from envs import GAME
+from experiment.run_statistics import RECENT_GAMES
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,14 @@ class Point(NamedTuple):
     steps: int
     """Agent steps."""
     score: float | None
-    """Mean raw score of the last games; none before the first has ended."""
+    """Mean raw score of the last games; None before the first has ended."""
 
 
 class Recorder(BaseCallback):
-    """Notes a point after every rollout. Monitor wraps the bare game: its scores are raw."""
+    """Notes a point after every rollout. Scores are raw, because Monitor wraps the bare game."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without any points."""
         super().__init__()
         self.points: list[Point] = []
         self._recent: deque[float] = deque(maxlen=RECENT_GAMES)
@@ -114,11 +117,9 @@ def build(algorithm: Algorithm, seed: int) -> A2C | PPO:
 def games(count: int, seed: int) -> VecEnv:
     """The game behind Stable-Baselines3's Atari preprocessing, four frames stacked."""
     gymnasium.register_envs(ale_py)
-    # The wrapper skips the frames, so that the emulator must not.
+    # The wrapper skips frames, so the emulator must not.
     protocol = {"frameskip": 1, "repeat_action_probability": 0.25}
-    return VecFrameStack(
-        make_atari_env("ALE/KungFuMaster-v5", count, seed, env_kwargs=protocol), n_stack=4
-    )
+    return VecFrameStack(make_atari_env(GAME.ale_id, count, seed, env_kwargs=protocol), n_stack=4)
 
 
 if __name__ == "__main__":

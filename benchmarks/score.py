@@ -1,4 +1,4 @@
-"""Train with the defaults for several seeds, judge each, and write down what came out.
+"""Train with the defaults for several seeds, judge each, and write the result.
 
 Example:
     python -m benchmarks.score --seeds 1 2 3 --json benchmarks/results/score.json
@@ -16,7 +16,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import check_output, commit, provenance, run
+from benchmarks.provenance import commit, provenance
+from experiment.command_line import check_output, exit_code
+from experiment.run_directory import RunDirectory
+from settings import Checked, Seed
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
@@ -25,36 +28,29 @@ GAMES = 30
 
 
 @dataclass(frozen=True)
-class ScoreConfig:
+class ScoreConfig(Checked):
     """Train and judge several seeds; a run that is already there is resumed or reused."""
 
     json: Path
     """File for the result."""
-    seeds: tuple[int, ...] = (1, 2, 3)
+    seeds: tuple[Seed, ...] = (1, 2, 3)
     """Seeds to train."""
     runs: Path = Path("runs/score")
     """Directory of the runs, one directory a seed."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(
-                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
-            )
-
 
 def main() -> None:
-    """Run the study and print its table."""
+    """Run the study, write the JSON and print the table."""
     config = tyro.cli(ScoreConfig)
     check_output(config.json)
     results = [train(seed, config) for seed in config.seeds]
     means = [result["mean"] for result in results]
-    recalls = [result["artifact_recall"] for result in results]
+    recalls = [recall for result in results if (recall := result["artifact_recall"]) is not None]
     summary = {
         **provenance("score"),
         "mean_over_seeds": float(np.mean(means)),
         "lowest_seed": float(np.min(means)),
-        "artifact_recall_over_seeds": float(np.mean(recalls)),
+        "artifact_recall_over_seeds": float(np.mean(recalls)) if recalls else None,
         "runs": results,
     }
     config.json.write_text(json.dumps(summary, indent=1) + "\n")
@@ -66,7 +62,7 @@ def main() -> None:
             f"{result['mean']:,.0f}",
             f"{low:,.0f} to {high:,.0f}",
             f"{result['median']:,.0f}",
-            f"{result['artifact_recall']:.1%}",
+            "-" if result["artifact_recall"] is None else f"{result['artifact_recall']:.1%}",
             f"{result['train_seconds'] / 60:.1f} min",
             f"{result['steps'] / result['train_seconds']:,.0f}",
         )
@@ -75,18 +71,16 @@ def main() -> None:
 
 def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
     """Train one seed unless its evaluation is there already; returns the evaluation."""
-    run_dir = config.runs / f"seed_{seed}"
-    evaluation = run_dir / "evaluation.json"
-    if not evaluation.exists():
-        command = [sys.executable, "train.py", "--run-dir", str(run_dir)]
+    run = RunDirectory(config.runs / f"seed_{seed}")
+    if not run.evaluation.exists():
+        command = [sys.executable, "train.py", "--run-dir", str(run.path)]
         command += ["--evaluation-games", str(GAMES)]
-        started = any((run_dir / "checkpoints").glob("steps_*"))
-        command += ["--resume"] if started else ["--seed", str(seed)]
-        note_commit(run_dir)
+        command += ["--resume"] if run.begun() else ["--seed", str(seed)]
+        note_commit(run.path)
         subprocess.run(command, check=True)
-    result: dict[str, Any] = json.loads(evaluation.read_text())
+    result: dict[str, Any] = json.loads(run.evaluation.read_text())
     # A run that was started by hand has no such file.
-    commits = run_dir / COMMITS
+    commits = run.path / COMMITS
     made_by = commits.read_text().split() if commits.exists() else []
     return {"train_seed": seed, "commits": made_by, **result}
 
@@ -99,4 +93,4 @@ def note_commit(run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

@@ -1,6 +1,6 @@
 """Soak: one long training, its memory and its open files sampled from outside.
 
-A leak shows as a slope over the second half, when everything that is allocated once is there.
+A leak shows as a slope over the second half: what is allocated only once is there by then.
 
 Example:
     python -m benchmarks.soak --minutes 30 --json benchmarks/results/soak.json
@@ -12,34 +12,33 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+import psutil
 import tyro
 from rich.console import Console
 
-from agent.errors import UserError
-from benchmarks.command import check_output, provenance, run
+from benchmarks.provenance import provenance
+from experiment.command_line import check_output, exit_code
+from experiment.errors import UserError
+from settings import Checked, Within
 
 INTERVAL = 5.0
 """Seconds between two samples."""
 
 
 @dataclass(frozen=True)
-class SoakConfig:
+class SoakConfig(Checked):
     """Watch a training's memory and open files."""
 
     json: Path
     """File for the result."""
-    minutes: float = 30.0
+    minutes: Annotated[float, Within(1, 10_000)] = 30.0
     """Length of the training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if not 1 <= self.minutes <= 10_000:
-            raise ValueError(f"minutes must be from 1 to 10000, got {self.minutes}")
 
 
 class Sample(NamedTuple):
@@ -55,7 +54,7 @@ class Sample(NamedTuple):
 
 
 def main() -> None:
-    """Train, sample, print and write the JSON."""
+    """Train, sample, write the JSON and print the summary."""
     config = tyro.cli(SoakConfig)
     check_output(config.json)
     samples = watch(60 * config.minutes)
@@ -75,11 +74,13 @@ def watch(seconds: float) -> list[Sample]:
         command = [sys.executable, "train.py", "--run-dir", str(Path(directory) / "run")]
         command += ["--total-steps", str(10**9), "--evaluation-games", "0"]
         command += ["--checkpoint-interval", "10000", "--image-interval", "5000"]
+        # Not psutil.Popen: its kill() raises an error once the process has ended.
         process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT)
-        started = time.monotonic()
+        watched, started = psutil.Process(process.pid), time.monotonic()
         try:
             while time.monotonic() - started < seconds and process.poll() is None:
-                samples.append(sample(process.pid, time.monotonic() - started))
+                with suppress(psutil.Error):  # it may have ended since it was asked
+                    samples.append(sample(watched, time.monotonic() - started))
                 time.sleep(INTERVAL)
             process.send_signal(signal.SIGTERM)
             code = process.wait(timeout=60)
@@ -92,21 +93,15 @@ def watch(seconds: float) -> list[Sample]:
     return samples
 
 
-def sample(pid: int, seconds: float) -> Sample:
-    """A living process as Linux sees it."""
-    directory = Path(f"/proc/{pid}")
-    lines = (directory / "status").read_text().splitlines()
-    status = dict(line.split(":", 1) for line in lines if ":" in line)
-    return Sample(
-        seconds,
-        int(status["VmRSS"].split()[0]) / 1024,
-        len(list((directory / "fd").iterdir())),
-        int(status["Threads"]),
-    )
+def sample(process: psutil.Process, seconds: float) -> Sample:
+    """Sample a process that runs."""
+    with process.oneshot():
+        rss = process.memory_info().rss / 2**20
+        return Sample(seconds, rss, process.num_fds(), process.num_threads())
 
 
 def summary(samples: list[Sample]) -> dict[str, float]:
-    """Peaks, and growth for an hour over the second half."""
+    """Peaks, and what the second half grew by, per hour."""
     half = samples[len(samples) // 2 :]
     hours = [sample.seconds / 3600 for sample in half]
     return {
@@ -120,4 +115,4 @@ def summary(samples: list[Sample]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

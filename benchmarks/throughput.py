@@ -1,11 +1,13 @@
-"""How fast: our training and evaluation beside the emulator's ceiling and Stable-Baselines3.
+"""Speed of our training and evaluation, beside the emulator's ceiling and Stable-Baselines3.
 
-Every round measures each of them once, one after the other, so that a machine that drifts slows all
-of them; trainings are processes of their own, started as a user starts them. They are measured from
-their start, when random play throws the most knives, of which each is reconstructed besides every
-fourth step's observations. ``ratio_to_sb3_a2c`` is our default, PPO with the autoencoder, against
-A2C without; networks and images differ too (8 and 32 channels on 64 x 144 against 32, 64 and 64 on
-84 x 84). ``ratio_a2c_to_sb3_a2c`` is our A2C setting, with the autoencoder.
+Every round measures each of them once, one after the other: a machine that becomes slower slows all
+of them. Trainings are processes of their own, started as a user starts them. They are measured from
+their start, when play is random. Random play meets the most knives, and training reconstructs every
+observation with a knife besides those of every fourth step.
+
+``ratio_to_sb3_a2c`` compares our default, PPO with the autoencoder, with A2C without one. Networks
+and images differ too: ours has 8 and 32 channels on 64 x 144 pixels, theirs has 32, 64 and 64 on
+84 x 84. ``ratio_a2c_to_sb3_a2c`` compares our A2C setting, with the autoencoder, with the same.
 
 Example:
     python -m benchmarks.throughput --json benchmarks/results/throughput.json
@@ -13,11 +15,12 @@ Example:
 
 import json
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -25,43 +28,33 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.ppo import PPOConfig
-from benchmarks.command import check_output, provenance, run
-from benchmarks.trainings import Training, run_for, train_ours, train_sb3
-from envs import NUM_ACTIONS, EnvConfig
-from envs.kung_fu_master import make_emulators
+from benchmarks.processes import MeasuredTraining, run_for, train_ours, train_sb3
+from benchmarks.provenance import provenance
+from envs import GAME, EnvConfig
+from envs.vector import make_emulators
+from experiment.command_line import check_output, exit_code
+from settings import Checked, Within
 
 GROWTH = (8, 16, 32, 64, 128)
 """Numbers of environments of the growth curve."""
 
 
 @dataclass(frozen=True)
-class ThroughputConfig:
+class ThroughputConfig(Checked):
     """Measure agent steps per second, side by side."""
 
     json: Path
     """File for the result."""
-    rounds: int = 5
+    rounds: Annotated[int, Within(1, 1000)] = 5
     """How often each contender is measured."""
-    seconds: float = 40.0
+    seconds: Annotated[float, Within(20, 3600)] = 40.0
     """Length of every training in a round, start-up included."""
-    num_envs: int = 32
-    """Games played at the same time by the emulator alone."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name, lowest, highest in (
-            ("rounds", 1, 1000),
-            ("seconds", 20, 3600),
-            ("num_envs", 1, 1024),
-        ):
-            if not lowest <= getattr(self, name) <= highest:
-                raise ValueError(
-                    f"{name} must be from {lowest} to {highest}, got {getattr(self, name)}"
-                )
+    num_envs: Annotated[int, Within(1, 1024)] = 32
+    """Games that the emulator plays at the same time where it is measured alone."""
 
 
 def main() -> None:
-    """Measure, print the table and write the JSON."""
+    """Measure, write the JSON after every part, print the tables."""
     config = tyro.cli(ThroughputConfig)
     check_output(config.json)
     result: dict[str, Any] = {**provenance("throughput"), "rounds": []}
@@ -104,7 +97,7 @@ def ceiling(num_envs: int, steps: int = 400) -> float:
     """Agent steps per second of the emulator alone: random actions, native RGB."""
     envs = make_emulators(EnvConfig(), num_envs)
     rng = np.random.default_rng(0)
-    actions = rng.integers(NUM_ACTIONS, size=(steps, num_envs))
+    actions = rng.integers(GAME.num_actions, size=(steps, num_envs))
     envs.reset(seed=0)
     started = time.perf_counter()
     for step in range(steps):
@@ -115,14 +108,14 @@ def ceiling(num_envs: int, steps: int = 400) -> float:
 
 
 def evaluation(run_dir: Path, file: Path) -> float:
-    """Agent steps per second of the games that ``evaluate.py`` counts, 30 of them."""
+    """Agent steps per second of the games that ``evaluate.py`` plays, 30 by default."""
     run_for(["evaluate.py", "--checkpoint", str(run_dir), "--json", str(file)])
     (result,) = json.loads(file.read_text())
     return sum(result["lengths"]) / result["seconds"]
 
 
 def summary(rounds: list[dict[str, float]]) -> dict[str, Any]:
-    """Median of every figure, its lowest and highest, and the ratios within a round."""
+    """Median, lowest and highest of every figure, and of the ratios within a round."""
     ratios = {
         "ratio_to_sb3_a2c": ("train", "sb3_a2c"),
         "ratio_a2c_to_sb3_a2c": ("train_a2c", "sb3_a2c"),
@@ -140,14 +133,14 @@ def summary(rounds: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def growth() -> dict[str, Any]:
-    """Training with few and many environments: speed, memory, and MiB for each environment.
+    """Train with few and many environments: speed, memory, and MiB for each environment.
 
-    The number of minibatches stays, so they grow with the environments.
+    The number of minibatches stays the same, so they grow with the environments.
     """
     with tempfile.TemporaryDirectory() as directory:
-        runs: dict[int, Training] = {}
+        runs: dict[int, MeasuredTraining] = {}
         for count in GROWTH:
-            steps = 10 * PPOConfig.num_steps * count  # ten updates; start-up grows too
+            steps = 10 * PPOConfig.num_steps * count  # ten updates
             flags = ["--num-envs", str(count), "--total-steps", str(steps)]
             runs[count] = train_ours(Path(directory) / str(count), flags)
     memory = [training.peak_rss_mib for training in runs.values()]
@@ -189,4 +182,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

@@ -1,10 +1,12 @@
-"""Score against time: ours and Stable-Baselines3's A2C and PPO, as long on the same machine.
+"""Score against time: we, Stable-Baselines3's A2C and its PPO train as long on the same machine.
 
-One after the other, each with its defaults and from the start of its process, so that start-up
-counts. The score at a minute is the mean raw score of the last 50 games that had ended by then.
-With several seeds the contenders take turns. Stable-Baselines3's step sizes never fall; ours falls
-over a number of steps, which should take about as long as the others train: ours stands still if it
-has done them before the time is over. Our runs stay, so that ``evaluate.py`` can judge them.
+They train one after the other, each with its defaults. With several seeds they take turns. Time
+counts from the start of the process, so that start-up counts. The score at a minute is the mean raw
+score of the last 50 games that had ended by then.
+
+The step sizes of Stable-Baselines3 never fall. Ours falls over ``total_steps``, which should take
+about as long as the others train: if we have done them before the time is over, our score stands
+still. Our runs are kept, so that ``evaluate.py`` can judge them.
 
 Example:
     python -m benchmarks.time_to_score --minutes 10 --total-steps 1500000 \
@@ -15,20 +17,23 @@ import hashlib
 import json
 import math
 import statistics
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from matplotlib import pyplot
 from rich.console import Console
 from rich.table import Table
 
-from agent.errors import UserError
-from benchmarks.command import check_output, machine, output, provenance, run
+from benchmarks.processes import Point, train_ours, train_sb3
+from benchmarks.provenance import machine, output, provenance
 from benchmarks.score import note_commit
-from benchmarks.trainings import Point, train_ours, train_sb3
+from experiment.command_line import check_output, exit_code
+from experiment.errors import UserError
+from settings import Checked, Seed, Within
 
 Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
 NAMES: dict[Contender, str] = {
@@ -36,37 +41,33 @@ NAMES: dict[Contender, str] = {
     "sb3_a2c": "Stable-Baselines3 A2C",
     "sb3_ppo": "Stable-Baselines3 PPO",
 }
+OURS = (
+    "agent", "encoders", "envs", "evaluation", "experiment", "monitoring", "settings", "train.py",
+)  # fmt: skip
+"""Sources of our training."""
+THEIRS = ("benchmarks/sb3.py",)
+"""Sources of both trainings of Stable-Baselines3."""
 
 
 @dataclass(frozen=True)
-class TimeToScoreConfig:
+class TimeToScoreConfig(Checked):
     """Train every contender for the same time and compare their scores."""
 
     json: Path
     """File for the result; the plot goes beside it, ending in .png. What it already holds is not
     trained again, so that a study can be made in several sittings."""
-    minutes: int = 10
+    minutes: Annotated[int, Within(1, 10**4)] = 10
     """Wall time of each training."""
-    total_steps: int = 500_000
+    total_steps: Annotated[int, Within(1, 10**12)] = 500_000
     """Agent steps of our trainings; choose what this machine does in that time."""
-    seeds: tuple[int, ...] = (1, 2, 3)
+    seeds: tuple[Seed, ...] = (1, 2, 3)
     """Seeds of each contender."""
     runs: Path = Path("runs/time_to_score")
     """Directory of our runs, one directory a seed."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name, highest in (("minutes", 10**4), ("total_steps", 10**12)):
-            if not 1 <= getattr(self, name) <= highest:
-                raise ValueError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
-        if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(
-                f"seeds must be one or more numbers from 0 to 2**32 - 1, got {self.seeds}"
-            )
-
 
 def main() -> None:
-    """Train what has not been trained, print the table, write JSON and plot."""
+    """Train what has not been trained, write JSON and plot, print the table."""
     config = tyro.cli(TimeToScoreConfig)
     runs = kept(config) if config.json.exists() else []
     check_output(config.json)
@@ -104,8 +105,7 @@ def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
 
 def code(contender: Contender) -> str:
     """Digest of the committed sources that a contender's training depends on."""
-    ours = ("agent", "encoders", "envs", "config.py", "train.py")
-    paths = ours if contender == "knifesight" else ("benchmarks/sb3.py",)
+    paths = OURS if contender == "knifesight" else THEIRS
     digests = output("git", "rev-parse", *(f"HEAD:{path}" for path in paths))
     return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
@@ -139,7 +139,7 @@ def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[st
 
 
 def last_before(seconds: float, points: list[Point]) -> Point:
-    """Where a training was so long after its start; its end, if it ended before."""
+    """The last point at or before ``seconds``; without one, a point at zero."""
     past = [point for point in points if point.seconds <= seconds]
     return past[-1] if past else Point(0.0, 0, None)
 
@@ -162,7 +162,7 @@ def write(runs: list[dict[str, Any]], config: TimeToScoreConfig) -> dict[str, An
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:
-    """Every run as a thin line and the mean over seeds as a thick one."""
+    """Draw every run as a thin line and the mean over seeds as a thick one."""
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for index, (name, label) in enumerate(NAMES.items()):
         scores = [
@@ -197,4 +197,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(exit_code(main))

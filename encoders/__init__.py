@@ -1,25 +1,31 @@
-"""The small-artifact autoencoder: network, detector and weighted loss."""
+"""The small-artifact autoencoder: network, detector, weighted loss and what is lost."""
 
-from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
-from encoders.autoencoder import Decoder, Encoder, EncoderConfig, Normalizer, channels_last
-from encoders.losses import (
+from encoders.artifact_weights import (
     ArtifactWeightsConfig,
+    ReconstructionLoss,
     artifact_weights,
-    outer_product_loss,
     pixel_weights,
     weighted_mse,
 )
+from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
+from encoders.autoencoder import Autoencoder, AutoencoderConfig
+from encoders.decoder import Decoder, DecoderConfig, outer_product_loss
+from encoders.encoder import Encoder, EncoderConfig
+from encoders.normalizer import Normalizer
 
 __all__ = [
     "ArtifactDetector",
     "ArtifactDetectorConfig",
     "ArtifactWeightsConfig",
+    "Autoencoder",
+    "AutoencoderConfig",
     "Decoder",
+    "DecoderConfig",
     "Encoder",
     "EncoderConfig",
     "Normalizer",
+    "ReconstructionLoss",
     "artifact_weights",
-    "channels_last",
     "outer_product_loss",
     "pixel_weights",
     "weighted_mse",

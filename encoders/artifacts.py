@@ -1,51 +1,48 @@
 """Find small isolated bright objects ("artifacts") in single-channel frames with OpenCV.
 
-numpy and OpenCV only: the detector runs once on each new frame, next to the emulator, and its
-mask then travels beside the frame as data. It also judges reconstructions: what it no longer finds
-there, the encoder has lost.
+NumPy and OpenCV only. The detector runs once on each new frame, next to the emulator; the regions
+that it finds travel beside the frame as data. It also judges reconstructions: what it no longer
+finds there, the encoder has lost.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from settings import Checked, Within
+
 
 @dataclass(frozen=True)
-class ArtifactDetectorConfig:
+class ArtifactDetectorConfig(Checked):
     """What counts as a small artifact. Lengths are in pixels of the observation."""
 
-    threshold: int = 192
-    """Grey level from which a pixel is bright (1 to 255)."""
-    centre_height: int = 5
+    threshold: Annotated[int, Within(1, 255)] = 192
+    """Grey level from which a pixel is bright."""
+    centre_height: Annotated[int, Within(1, 15)] = 5
     """Height of the box that must hold the whole artifact (odd)."""
-    centre_width: int = 7
+    centre_width: Annotated[int, Within(1, 15)] = 7
     """Width of the box that must hold the whole artifact (odd)."""
-    surround: int = 6
+    surround: Annotated[int, Within(1, 16)] = 6
     """Width of the ring around the centre box in which nothing may be bright."""
-    min_pixels: int = 1
+    min_pixels: Annotated[int, Within(1, 225)] = 1
     """Fewest bright pixels in the centre box."""
-    margin: int = 2
-    """Pixels by which an artifact is grown on every side into its region (0 to 16)."""
+    margin: Annotated[int, Within(0, 16)] = 2
+    """Pixels by which an artifact is grown on every side into its region."""
 
     def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        if not 1 <= self.threshold <= 255:
-            raise ValueError(f"threshold must be from 1 to 255, got {self.threshold}")
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
         for name in ("centre_height", "centre_width"):
-            length = getattr(self, name)
-            if not (1 <= length <= 15 and length % 2):
-                raise ValueError(f"{name} must be an odd number from 1 to 15, got {length}")
-        if not 1 <= self.surround <= 16:
-            raise ValueError(f"surround must be from 1 to 16, got {self.surround}")
-        if not 1 <= self.min_pixels <= self.centre_height * self.centre_width:
+            if getattr(self, name) % 2 == 0:
+                raise ValueError(f"{name} must be odd, got {getattr(self, name)}")
+        if self.min_pixels > self.centre_height * self.centre_width:
             raise ValueError(
-                f"min_pixels must be from 1 to {self.centre_height * self.centre_width} "
+                f"min_pixels must be at most {self.centre_height * self.centre_width} "
                 f"(the centre box), got {self.min_pixels}"
             )
-        if not 0 <= self.margin <= 16:
-            raise ValueError(f"margin must be from 0 to 16, got {self.margin}")
 
 
 class ArtifactDetector:
@@ -54,9 +51,9 @@ class ArtifactDetector:
     Two box convolutions count the bright pixels in the centre box and in centre plus surround;
     where the counts agree the ring is empty, and the bright pixels of that centre box are an
     artifact. The ring is wide because a figure of the artifact's colour, such as a boss in a dark
-    jacket, falls into several small parts, but these lie close together. Without state and without
-    warm-up: the projection has brought every background to one level and everything but artifacts
-    below it.
+    jacket, falls into several small parts, but these lie close together. The detector has no state
+    and needs no warm-up: the projection has brought every background to one level and everything
+    but artifacts below it.
     """
 
     def __init__(self, config: ArtifactDetectorConfig) -> None:
@@ -86,9 +83,9 @@ class ArtifactDetector:
         regions = np.zeros(frames.shape, np.uint8)
         bright = frames >= self.config.threshold
         # Most frames hold nothing bright, and need no more than this.
-        held = np.flatnonzero(bright.any(axis=(1, 2)))
-        if len(held):
-            regions[held] = self._regions(bright[held])
+        not_dark = np.flatnonzero(bright.any(axis=(1, 2)))
+        if len(not_dark):
+            regions[not_dark] = self._regions(bright[not_dark])
         return regions
 
     def _regions(self, bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -100,9 +97,9 @@ class ArtifactDetector:
         stacked = np.zeros((count, height + gap, width), np.uint8)
         stacked[:, :height] = bright
         image = stacked.reshape(-1, width)
-        inside = self._count(image, self._centre)
-        around = self._count(image, self._outer)
-        hits = ((inside == around) & (inside >= self.config.min_pixels)).astype(np.uint8)
+        centre = self._count(image, self._centre)
+        outer = self._count(image, self._outer)
+        hits = ((centre == outer) & (centre >= self.config.min_pixels)).astype(np.uint8)
         hits.reshape(stacked.shape)[:, height:] = 0  # a box around a row between frames sees less
         artifacts = cv2.min(cv2.dilate(hits, np.ones(self._centre[::-1], np.uint8)), image)
         regions = np.asarray(cv2.dilate(artifacts, self._grown), np.uint8)

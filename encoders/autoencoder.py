@@ -1,167 +1,105 @@
-"""The encoder that actor, critic and decoder share, and the decoder that draws from its latent."""
+"""The autoencoder: grey levels to a latent, and back to grey levels."""
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cache
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from encoders.artifact_weights import ArtifactWeightsConfig, ReconstructionLoss
+from encoders.decoder import Decoder, DecoderConfig
+from encoders.encoder import Encoder, EncoderConfig, channels_last
+from encoders.normalizer import Normalizer
+
 
 @dataclass(frozen=True)
-class EncoderConfig:
-    """Size of the encoder and of the decoder behind it."""
+class AutoencoderConfig:
+    """The autoencoder's parts and arithmetic."""
 
-    latent_dim: int = 64
-    """Units of the tanh layer between encoder and everything else."""
-    channels: tuple[int, int] = (8, 32)
-    """Output channels of the two convolutions."""
-    decoder_units: int = 256
-    """Hidden units of the decoder for each frame."""
-    rank: int = 16
-    """Outer products of which the decoder makes an image."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, its value and what is allowed."""
-        for name, highest in (("latent_dim", 1024), ("decoder_units", 4096), ("rank", 64)):
-            if not 1 <= getattr(self, name) <= highest:
-                raise ValueError(f"{name} must be from 1 to {highest}, got {getattr(self, name)}")
-        if not 1 <= min(self.channels) <= max(self.channels) <= 256:
-            raise ValueError(f"channels must each be from 1 to 256, got {self.channels}")
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    bfloat16: bool = True
+    """Run encoder and decoder in bfloat16 where the processor has it in hardware."""
 
 
-class Normalizer(nn.Module):
-    """Subtracts the mean image and divides by one standard deviation; both are buffers.
+class Autoencoder(nn.Module):
+    """Normaliser, encoder and decoder; all that others need to know of them.
 
-    Without the mean image the autoencoder learns the mean image and nothing else. The standard
-    deviation is one number over all pixels, because a pixel that hardly ever changes would
-    otherwise blow up, and it has a floor, because the first frames of every game are identical.
+    Another encoder or decoder is another file, with the methods of the present one, and a line in
+    ``__init__``.
     """
 
-    mean: Tensor
-    variance: Tensor
-    std: Tensor
-    count: Tensor
+    def __init__(self, obs_shape: tuple[int, int, int], config: AutoencoderConfig) -> None:
+        """Build for observations (C, H, W).
 
-    STD_FLOOR = 8.0
-    """Grey levels. An empty floor has none; ten per cent of a frame in motion has about 30."""
-
-    def __init__(self, height: int, width: int) -> None:
-        """Start with a mid-grey mean image and no evidence."""
-        super().__init__()
-        self.register_buffer("mean", torch.full((height, width), 128.0))
-        self.register_buffer("variance", torch.zeros(height, width))
-        # The floored standard deviation in grey levels, a scalar.
-        self.register_buffer("std", torch.tensor(self.STD_FLOOR))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-
-    def forward(self, frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Grey levels (B, ..., H, W) to normalised units of type ``dtype``, strides kept.
-
-        Bfloat16 holds every grey level exactly; what it rounds is the mean image, alike for all
-        frames.
+        Raises:
+            ValueError: If the encoder cannot read images of this size.
         """
-        scale = 1 / self.std
-        # In the layout of the frames, the mean image is subtracted several times as fast.
-        offset = torch.empty_like(frames[:1], dtype=dtype).copy_(-self.mean * scale)
-        return torch.addcmul(offset, frames.to(dtype), scale.to(dtype))
+        super().__init__()
+        self.obs_shape, self.config = obs_shape, config
+        self.latent_dim = config.encoder.latent_dim
+        self.normalizer = Normalizer(*obs_shape[1:])
+        self.encoder = Encoder(obs_shape, config.encoder)
+        self.decoder = Decoder(obs_shape, self.latent_dim, config.decoder)
+        # Channels last is twice as fast on a CPU; PyTorch's stubs do not know this overload.
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def denormalize(self, frames: Tensor) -> Tensor:
-        """Normalised units (..., H, W) to grey levels uint8, rounded and cut to 0..255."""
-        return (frames.float() * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)
+    def fit_normalizer(self, frames: Tensor) -> None:
+        """Take frames (B, H, W) uint8 into the mean image and the standard deviation."""
+        self.normalizer.update(frames)
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1."""
+        device = obs.device.type
+        normalized = self.normalizer(channels_last(obs), self._dtype(device))
+        with self._autocast(device):
+            latent = self.encoder(normalized)
+        return latent.float()
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents (B, Z) to images (B, C, H, W) float32 in normalised units."""
+        with self._autocast(latent.device.type):
+            images = self.decoder(latent)
+        return images.float()
+
+    def draw(self, latent: Tensor) -> Tensor:
+        """Latents (B, Z) to images (B, C, H, W) float32 in grey levels, neither rounded nor cut."""
+        return self.normalizer.denormalize(self.decode(latent))
 
     @torch.no_grad()
-    def update(self, frames: Tensor) -> None:
-        """Take a batch of frames, (B, H, W) uint8, into the running moments.
+    def reconstruct(self, obs: Tensor) -> Tensor:
+        """Observations (B, C, H, W) uint8 to their reconstructions, grey levels uint8."""
+        return self.draw(self.encode(obs)).round().clamp(0, 255).to(torch.uint8)
 
-        Merges two sets of moments exactly: Chan, Golub & LeVeque (1979), "Updating formulae and a
-        pairwise algorithm for computing sample variances".
+    def loss(
+        self, latent: Tensor, obs: Tensor, regions: Tensor, weights: ArtifactWeightsConfig
+    ) -> ReconstructionLoss:
+        """Error of what the decoder draws, under ``artifact_weights``.
+
+        Args:
+            latent: (B, Z), of ``obs``; gradients flow into it.
+            obs: (B, C, H, W) uint8, what should be drawn.
+            regions: (B, C, H, W) uint8, non-zero in artifact regions.
+            weights: Weights of their pixels and of the others.
         """
-        batch = frames.float()
-        size = batch.shape[0]
-        total = self.count + size
-        share = (size / total).float()
-        mean = batch.mean(dim=0)
-        delta = mean - self.mean
-        self.variance.copy_(
-            (1 - share) * self.variance
-            + share * (batch - mean).square_().mean(dim=0)  # batch.var is four times as slow
-            + share * (1 - share) * delta.square()
-        )
-        self.std.copy_(self.variance.mean().sqrt().clamp(min=self.STD_FLOOR))
-        self.mean += share * delta
-        self.count.copy_(total)
+        device = latent.device.type
+        target = self.normalizer(obs, self._dtype(device))
+        with self._autocast(device):
+            return self.decoder.loss(latent, target, regions, weights)
+
+    def _autocast(self, device: str) -> AbstractContextManager[object]:
+        dtype = self._dtype(device)
+        return nullcontext() if dtype == torch.float32 else torch.autocast(device, dtype)
+
+    def _dtype(self, device: str) -> torch.dtype:
+        """In which the layers compute on a device of this type."""
+        return torch.bfloat16 if self.config.bfloat16 and has_bfloat16(device) else torch.float32
 
 
-def channels_last(obs: Tensor) -> Tensor:
-    """(B, C, H, W) uint8 with the C grey levels of a pixel side by side in memory.
-
-    Convolutions want it so. On a CPU OpenCV interleaves bytes ten times as fast as PyTorch does.
-    """
-    if obs.device.type != "cpu":
-        return obs.contiguous(memory_format=torch.channels_last)
-    count, frames, height, width = obs.shape
-    planes = obs.numpy().reshape(count, frames, height * width)
-    pixels = np.asarray(cv2.merge([planes[:, frame] for frame in range(frames)]), np.uint8)
-    return torch.from_numpy(pixels).view(count, height, width, frames).permute(0, 3, 1, 2)
-
-
-class Encoder(nn.Module):
-    """Normalised observations (B, C, H, W) to a tanh latent (B, latent_dim)."""
-
-    def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
-        """Build for observations (C, H, W); H and W must be multiples of 8."""
-        super().__init__()
-        frames, height, width = obs_shape
-        if height % 8 or width % 8:
-            raise ValueError(f"height and width must be multiples of 8, got {height} x {width}")
-        first, second = config.channels
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(frames, first, 4, stride=4),
-            nn.ReLU(),
-            nn.Conv2d(first, second, 4, stride=2, padding=1),
-            nn.ReLU(),
-        )
-        self.latent = nn.Linear(second * (height // 8) * (width // 8), config.latent_dim)
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """(B, C, H, W) normalised, best channels last, to (B, latent_dim) in -1..1."""
-        features = self.convolutions(obs).permute(0, 2, 3, 1)  # as they lie in memory: no copy
-        return self.latent(features.flatten(1)).tanh()
-
-
-class Decoder(nn.Module):
-    """Latent (B, latent_dim) to images (B, C, H, W), each a sum of outer products.
-
-    A hidden layer has ``decoder_units`` for each of the C frames, and one linear layer, the same
-    for all frames, turns them into ``rank`` pairs of profiles, one along the height and one along
-    the width; an image is the sum of their outer products. A thrown knife is one such pair: it
-    appears where its two profiles peak, at the resolution of a pixel however small it is, whereas a
-    convolutional decoder draws it as a smear. Because the frames share the layer that makes
-    profiles, a knife in one of them trains it for all. All arithmetic but the last sum is on H + W
-    numbers instead of H * W.
-    """
-
-    def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
-        """Build for observations (C, H, W)."""
-        super().__init__()
-        self.obs_shape, self.rank = obs_shape, config.rank
-        frames, height, width = obs_shape
-        self.layers = nn.Sequential(
-            nn.Linear(config.latent_dim, frames * config.decoder_units),
-            nn.ReLU(),
-            nn.Unflatten(1, (frames, config.decoder_units)),
-            nn.Linear(config.decoder_units, config.rank * (height + width)),
-        )
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """(B, latent_dim) to (B, C, H, W) in normalised units."""
-        columns, rows = self.profiles(latent)
-        return torch.bmm(columns.mT, rows).view(-1, *self.obs_shape)
-
-    def profiles(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent (B, latent_dim) to column (B * C, rank, H) and row profiles (B * C, rank, W)."""
-        _, height, width = self.obs_shape
-        profiles = self.layers(latent).view(-1, self.rank, height + width)
-        columns, rows = profiles.split((height, width), dim=2)
-        return columns, rows
+@cache
+def has_bfloat16(device: str) -> bool:
+    """Whether a device type ("cpu" or "cuda") computes in bfloat16 on this machine."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]

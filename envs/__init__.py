@@ -1,30 +1,25 @@
-"""The game: Kung-Fu Master as a batch of small single-channel observations."""
+"""The game as observations: many at once to train in, single ones to judge in."""
 
 import gymnasium as gym
 
-from envs.game_log import make_games
-from envs.kung_fu_master import (
-    NUM_ACTIONS,
-    OBSERVATION_SHAPE,
-    EnvConfig,
-    calibrate,
-    make_envs,
-    make_halves,
-)
+from envs.game import GAME, STACK, Game
+from envs.kung_fu_master.game_log import LoggedEnv, make_logged_envs
 from envs.projection import Projection
-from envs.single import ENV_ID, KungFuMaster
+from envs.single import SingleEnv
+from envs.vector import EnvConfig, calibrate, make_env_parts, make_envs
 
 __all__ = [
-    "ENV_ID",
-    "NUM_ACTIONS",
-    "OBSERVATION_SHAPE",
+    "GAME",
+    "STACK",
     "EnvConfig",
-    "KungFuMaster",
+    "Game",
+    "LoggedEnv",
     "Projection",
+    "SingleEnv",
     "calibrate",
+    "make_env_parts",
     "make_envs",
-    "make_games",
-    "make_halves",
+    "make_logged_envs",
 ]
 
-gym.register(ENV_ID, "envs.single:KungFuMaster")
+gym.register(GAME.env_id, "envs.single:SingleEnv")

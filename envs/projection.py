@@ -81,10 +81,10 @@ def fit_projection(
 
     Args:
         frames: (T, H, W, 3) uint8, RGB, from as many situations as possible.
-        min_isolated: Share of a colour's parts.
-        min_seen: Fewest isolated parts that are taken for evidence.
-        max_height: Of a small part, in pixels.
-        max_width: Of a small part, in pixels.
+        min_isolated: Smallest share of a colour's parts that are small and isolated.
+        min_seen: Smallest number of such parts that is taken for evidence.
+        max_height: Largest height of a small part, in pixels.
+        max_width: Largest width of a small part, in pixels.
 
     Returns:
         The projection; without any artifact colour if none was seen.

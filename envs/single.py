@@ -1,7 +1,7 @@
 """One game with the agent's observations: Gymnasium's interface instead of a vector's.
 
-For evaluation, where every game may be of its own length and the RAM is to be read, and for other
-libraries: ``gymnasium.make("envs:knifesight/KungFuMaster-v0")``.
+For evaluation, where every game has its own length and the RAM is read, and for other libraries:
+``gymnasium.make("envs:knifesight/KungFuMaster-v0")``.
 """
 
 from functools import cache
@@ -13,25 +13,18 @@ from ale_py import ALEInterface, LoggerMode, roms
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from envs.kung_fu_master import (
-    GAME,
-    NUM_ACTIONS,
-    OBSERVATION_SHAPE,
-    PLAY_AREA,
-    EnvConfig,
-    calibrate,
-)
+from envs.game import GAME
 from envs.projection import Projection
+from envs.vector import EnvConfig, calibrate
 
-ENV_ID = "knifesight/KungFuMaster-v0"
 CALIBRATION_SEED = 1
-"""Of the random play to which the projection is fitted if none is given."""
+"""Seed of the random play to which a projection is fitted if none is given."""
 
 
-class KungFuMaster(gym.Env[NDArray[np.uint8], np.int64]):
-    """One game as ``make_envs`` plays many: observations (4, 64, 144) uint8, raw rewards.
+class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
+    """One game as ``make_envs`` plays many: observations (C, H, W) uint8, raw rewards.
 
-    ``render()`` returns the native screen, (210, 160, 3) uint8.
+    ``render()`` returns the native screen, RGB uint8.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012, as in Gymnasium
@@ -60,8 +53,8 @@ class KungFuMaster(gym.Env[NDArray[np.uint8], np.int64]):
         self.config = config or EnvConfig()
         self.metadata = {**self.metadata, "render_fps": 60 / self.config.frameskip}
         self.projection = projection or default_projection(self.config)
-        self.observation_space = Box(0, 255, OBSERVATION_SHAPE, np.uint8)
-        self.action_space = Discrete(NUM_ACTIONS)
+        self.observation_space = Box(0, 255, GAME.obs_shape, np.uint8)
+        self.action_space = Discrete(GAME.num_actions)
         ALEInterface.setLoggerMode(LoggerMode.Error)  # pyright: ignore[reportUnknownArgumentType]
         self._ale = ALEInterface()
         self._ale.setFloat("repeat_action_probability", self.config.repeat_action_probability)
@@ -72,14 +65,14 @@ class KungFuMaster(gym.Env[NDArray[np.uint8], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start a game; with ``seed`` the emulator's chance starts anew too. No options."""
+        """Start a game; ``seed`` sets the emulator's random state. ``options`` are not used."""
         super().reset(seed=seed, options=options)
         if seed is not None or not self._actions:
             self._ale.setInt("random_seed", int(self.np_random.integers(2**31)))
-            self._ale.loadROM(str(roms.get_rom_path(GAME)))
+            self._ale.loadROM(str(roms.get_rom_path(GAME.rom)))
             self._actions = self._ale.getMinimalActionSet()
         self._ale.reset_game()
-        self._stack = np.repeat(self._frame()[None], OBSERVATION_SHAPE[0], axis=0)
+        self._stack = np.repeat(self._frame()[None], GAME.obs_shape[0], axis=0)
         return self._stack, {}
 
     def step(
@@ -101,7 +94,7 @@ class KungFuMaster(gym.Env[NDArray[np.uint8], np.int64]):
         return self._ale.getRAM()
 
     def _frame(self) -> NDArray[np.uint8]:
-        return self.projection(np.ascontiguousarray(self.render()[PLAY_AREA])[None])[0]
+        return self.projection(np.ascontiguousarray(self.render()[GAME.play_area])[None])[0]
 
 
 @cache

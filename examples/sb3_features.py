@@ -17,10 +17,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agent.errors import UserError
-from agent.sb3 import encoder_policy_kwargs
-from envs import ENV_ID
-from trained import load_trained
+from envs import GAME
+from experiment.command_line import exit_code
+from experiment.trained_agent import load_agent
+from interop.stable_baselines3 import encoder_policy_kwargs
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class ExampleConfig:
 def main() -> None:
     """Train, then print the mean raw score of the last games."""
     config = tyro.cli(ExampleConfig)
-    trained = load_trained(config.checkpoint)
+    agent = load_agent(config.checkpoint)
     # The games must be played as the encoder knows them: same colours, same frames to a step.
     games = make_vec_env(
-        f"envs:{ENV_ID}",
+        f"envs:{GAME.env_id}",
         n_envs=8,
         seed=config.seed,
-        env_kwargs={"projection": trained.projection, "config": trained.env},
+        env_kwargs={"projection": agent.projection, "config": agent.config.env},
     )
     model = PPO(
         "CnnPolicy",
@@ -55,7 +55,7 @@ def main() -> None:
         batch_size=256,
         n_epochs=4,
         ent_coef=0.01,
-        policy_kwargs=encoder_policy_kwargs(trained.model, frozen=not config.train_encoder),
+        policy_kwargs=encoder_policy_kwargs(agent.model, frozen=not config.train_encoder),
         seed=config.seed,
         device="cpu",
     )
@@ -66,8 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_code(main))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tensorboard.summary.writer import event_file_writer
 
-from agent import film
+from monitoring import film
 
 torch.set_num_threads(1)
 

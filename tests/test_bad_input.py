@@ -6,7 +6,8 @@ import pytest
 
 import evaluate
 import train
-from agent import checkpoint as checkpoints
+from experiment.run_directory import RunDirectory
+from experiment.run_statistics import RunStatistics
 
 BAD_FLAGS = [
     (["--nonsense", "1"], "nonsense"),
@@ -29,7 +30,7 @@ BAD_FLAGS = [
     (["--weights.empty", "0"], "empty must be from 0.000001"),
     (["--detector.surround", "0"], "surround must be from 1 to 16"),
     (["--env.frameskip", "0"], "frameskip must be from 1 to 60"),
-    (["--model.encoder.latent-dim", "0"], "latent_dim must be from 1 to 1024"),
+    (["--model.autoencoder.encoder.latent-dim", "0"], "latent_dim must be from 1 to 1024"),
     (["--model.branch-units", "0"], "branch_units must be from 1 to 4096"),
     (
         ["--num-envs", "1024", "--ppo.num-minibatches", "1"],
@@ -47,9 +48,9 @@ def no_games(monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: object) -> None:
         pytest.fail("an environment was started")
 
-    monkeypatch.setattr(train, "make_halves", started)
-    monkeypatch.setattr(train, "make_games", started)
-    monkeypatch.setattr(evaluate, "make_games", started)
+    monkeypatch.setattr(train, "make_env_parts", started)
+    monkeypatch.setattr(train, "SingleEnv", started)
+    monkeypatch.setattr(evaluate, "make_logged_envs", started)
 
 
 def exit_code(main, flags: list[str]) -> int:
@@ -79,10 +80,10 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
     taken.mkdir()
     (taken / "config.json").write_text("{}")
     finished = tmp_path / "finished"
-    checkpoints.save_numbered(finished, 16, {}, {})
+    RunDirectory(finished).save({}, {}, RunStatistics(steps=16))
     file.write_text("")
     for run_dir, message in (
-        (taken, "holds a run that ended before its first checkpoint"),
+        (taken, "already holds a run; go on with --resume or choose another"),
         (finished, "already holds a run; go on with --resume or choose another"),
         (file, "cannot be written"),
         (file / "below", "cannot be written"),

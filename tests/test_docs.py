@@ -1,4 +1,7 @@
-"""Every command and snippet in README and docs: parsed as written, and run on a small scale."""
+"""Every command, snippet, flag and name in README and docs.
+
+Commands are parsed as written and run on a small scale; what has a name must be there.
+"""
 
 import contextlib
 import importlib
@@ -12,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import fields as fields_of
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,12 @@ import tyro
 import evaluate
 import export
 import train
+from benchmarks.data import DataConfig
 from envs import Projection
+from experiment import training_state
+from experiment.config import TrainConfig
+from experiment.run_directory import RunDirectory
+from settings import flat, to_json
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -41,7 +50,7 @@ SMALL: dict[str, dict[str, str]] = {
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "train.py": train.main, "evaluate.py": evaluate.main, "export.py": export.main,
 }  # fmt: skip
-RUNS = {*MAINS, "-m benchmarks.plots", "-m examples.sb3_features"}
+RUNS = {*MAINS, "-m tools.curves", "-m tools.fingerprint", "-m examples.sb3_features"}
 """Commands that are run; those of the studies, which take hours, are only parsed."""
 STEPS = 2400
 """Agent steps of a training here: long enough for knives and for two games each."""
@@ -66,7 +75,8 @@ def expanded(command: str) -> list[list[str]]:
         return [shlex.split(command)]
     installed = [f"--old-file=.venv/{name}" for name in INSTALLED]
     # The tests may run under make themselves, whose flags are not this command's.
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    theirs = re.compile("MAKE|^ARGS$|^RUN_DIR$")
+    environment = {name: value for name, value in os.environ.items() if not theirs.search(name)}
     printed = subprocess.run(
         ["make", "--dry-run", *installed, *shlex.split(command)[1:]],
         check=True, capture_output=True, text=True, cwd=ROOT, env=environment,
@@ -86,7 +96,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
-    monkeypatch.setattr(train, "calibrate", lambda *_: projection)
+    monkeypatch.setattr(training_state, "calibrate", lambda *_: projection)
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     return tmp_path
 
@@ -99,6 +109,9 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags += ["--run-dir", str(path), "--total-steps", str(STEPS), "--evaluation-games", "1"]
     with contextlib.redirect_stdout(io.StringIO()):
         assert train.main(flags) == 0
+    run = RunDirectory(path)
+    assert not run.best.exists()  # fewer than 50 games have ended
+    shutil.copy(run.numbered()[-1], run.best)
     return path
 
 
@@ -199,6 +212,69 @@ def test_what_a_page_says_works(page: Path, workspace: Path, trained_run: Path):
     scope: dict[str, object] = {"__name__": "docs"}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), scope)
+
+
+PRODUCT: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+    "packages"
+]
+"""Packages that are installed, inner ones too."""
+PACKAGES = {name.partition(".")[0] for name in PRODUCT} | {"benchmarks", "examples", "tools"}
+OURS = [page for page in PAGES if page.name != "comparison.md"]
+"""Pages on Knifesight; the other one names files and flags of other projects."""
+
+
+def sources(folder: Path) -> list[Path]:
+    """Its files with code or text of the program, relative to the repository."""
+    found = [path for ending in ("*.py", "*.jinja") for path in folder.rglob(ending)]
+    return sorted(path.relative_to(ROOT) for path in found if path.name != "__init__.py")
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    path = ROOT.joinpath(*name.split("."))
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    owner, _, attribute = name.rpartition(".")
+    return is_there(owner) and hasattr(importlib.import_module(owner), attribute)
+
+
+@pytest.mark.parametrize("page", OURS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_and_module_that_a_page_names_is_there(page: Path):
+    text = BLOCK.sub("", page.read_text())  # what blocks name is run
+    files = re.findall(r"`((?:\w+/)*\w+\.(?:py|md\.jinja))`", text)
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    # What has a slash beside it is a path or an address, and what ends like a file is one.
+    names = re.findall(rf"(?<![\w./-])((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+)(?![\w/])", text)
+    names = [name for name in names if not name.endswith((".md", ".py", ".json", ".png"))]
+    assert [name for name in names if not is_there(name)] == []
+
+
+@pytest.mark.parametrize("page", OURS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_flag_that_a_page_names_exists(page: Path):
+    others = (evaluate.EvaluateConfig, export.ExportConfig, DataConfig)
+    fields = {*flat(to_json(TrainConfig())), *(f.name for kind in others for f in fields_of(kind))}
+    flags = {"--help", *("--" + name.replace("_", "-") for name in fields)}
+    told = re.findall(r"`(--[a-z][\w.-]*)(\*?)", page.read_text())
+    assert [
+        flag + star
+        for flag, star in told
+        if not (any(known.startswith(flag) for known in flags) if star else flag in flags)
+    ] == []
+
+
+def test_the_readme_has_a_line_for_every_file():
+    expected = [path for name in PACKAGES for path in sources(ROOT / name)]
+    expected += [path.relative_to(ROOT) for path in ROOT.glob("*.py")]
+    told = re.findall(r"^\| `([\w/.]+)` \|", (ROOT / "README.md").read_text(), re.M)
+    assert sorted(told) == sorted(map(str, expected))
+
+
+@pytest.mark.parametrize("package", sorted({name.partition(".")[0] for name in PRODUCT}))
+def test_the_reference_has_every_module_on_the_page_of_its_package(package: str):
+    page = (ROOT / "docs" / "reference" / f"{package}.md").read_text()
+    told = re.findall(r"^::: (\S+)$", page, re.M)
+    modules = [path.with_suffix("") for path in sources(ROOT / package) if path.suffix == ".py"]
+    assert sorted(told) == sorted(".".join(module.parts) for module in modules)
 
 
 def test_the_docs_have_commands_and_snippets_of_every_kind():

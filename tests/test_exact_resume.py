@@ -12,15 +12,18 @@ import pytest
 import torch
 
 import train
-from agent import checkpoint as checkpoints
-from agent.checkpoint import Checkpoint
 from agent.collector import Collector
-from agent.monitor import Monitor
 from envs import Projection
+from experiment import training_state
+from experiment.checkpoint import Checkpoint, capture
+from experiment.config import TrainConfig
+from experiment.run_directory import load_checkpoint
+from monitoring.monitor import Monitor
 
 FLAGS = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
-    "--model.encoder.channels", "4", "4", "--evaluation-games", "0", "--total-steps", "96",
+    "--model.autoencoder.encoder.channels", "4", "4",
+    "--evaluation-games", "0", "--total-steps", "96",
 ]  # fmt: skip
 """16 agent steps an update."""
 STOP = 48
@@ -30,7 +33,7 @@ PROJECTION = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
 
 @pytest.fixture(autouse=True)
 def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "calibrate", lambda *_: PROJECTION)
+    monkeypatch.setattr(training_state, "calibrate", lambda *_: PROJECTION)
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +58,10 @@ def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
         updates = 0
         patch.setattr(Monitor, "remember", interrupt)
         assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
-    assert checkpoints.load(run_dir).state["counters"]["steps"] == STOP
+    assert load_checkpoint(run_dir).state["statistics"]["steps"] == STOP
     torch.manual_seed(12345)  # another process has drawn nothing, or something else
     assert train.main(["--run-dir", str(run_dir), "--resume"]) == 0
-    return checkpoints.load(run_dir)
+    return load_checkpoint(run_dir)
 
 
 def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
@@ -74,7 +77,7 @@ def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
         nonlocal updates
         if updates == STOP // 16:
             *others, _ = arguments
-            init(self, *others, train.game_seed(1, updates))
+            init(self, *others, TrainConfig(seed=1).game_seed(updates))
         updates += 1
         return collect(self)
 
@@ -82,13 +85,13 @@ def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
         patch.setattr(Collector, "__init__", remember)
         patch.setattr(Collector, "collect", renew)
         assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
-    return checkpoints.load(run_dir)
+    return load_checkpoint(run_dir)
 
 
 def differing(one: Checkpoint, other: Checkpoint) -> list[str]:
-    """Names of tensors and counters, time aside."""
+    """Names of tensors and statistics, time aside."""
     assert one.tensors.keys() == other.tensors.keys()
-    pairs = zip(one.state["counters"].items(), other.state["counters"].values(), strict=True)
+    pairs = zip(one.state["statistics"].items(), other.state["statistics"].values(), strict=True)
     return [
         *(name for name in one.tensors if not torch.equal(one.tensors[name], other.tensors[name])),
         *(name for (name, value), found in pairs if name != "seconds" and value != found),
@@ -100,21 +103,21 @@ def test_stopping_and_resuming_changes_no_bit(tmp_path: Path, monkeypatch: pytes
     assert differing(whole, interrupted(tmp_path / "parts", monkeypatch)) == []
 
 
-@pytest.mark.parametrize("lost", ["rng.cpu", "optimizer", "model.normalizer"])
+@pytest.mark.parametrize("lost", ["rng.cpu", "optimizer", "model.autoencoder.normalizer"])
 def test_a_checkpoint_that_lost_something_would_be_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ):
     # The negative control: what is tested above can fail.
     whole = in_one_go(tmp_path / "whole", monkeypatch)
-    restore = checkpoints.restore
+    restore = training_state.restore
 
     def forgetful(checkpoint, model, optimizer) -> None:
-        fresh = checkpoints.capture(model, optimizer)
+        fresh = capture(model, optimizer)
         kept = {
             name: value if not name.startswith(lost) else fresh.get(name, torch.zeros_like(value))
             for name, value in checkpoint.tensors.items()
         }
         restore(checkpoint._replace(tensors=kept), model, optimizer)
 
-    monkeypatch.setattr(checkpoints, "restore", forgetful)
+    monkeypatch.setattr(training_state, "restore", forgetful)
     assert differing(whole, interrupted(tmp_path / "parts", monkeypatch))

@@ -18,13 +18,15 @@ from huggingface_hub import ModelCard
 
 import export
 import train
-from agent import checkpoint as checkpoints
 from agent.actor_critic import ActorCritic
-from agent.deployed import DeployedPolicy, PolicyOutput
-from envs import NUM_ACTIONS, OBSERVATION_SHAPE
-from tests.agent.deployment import PROJECTION, fit, real_observations
+from envs import GAME
+from experiment import training_state
+from experiment.checkpoint import write_checkpoint
+from experiment.run_directory import RunDirectory, load_checkpoint
+from experiment.trained_agent import TrainedAgent, load_agent
+from interop.policy import ExportedPolicy, PolicyOutput
+from tests.interop.exported import PROJECTION, fit, real_observations
 from tests.test_train import TINY
-from trained import Trained, load_trained
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +35,17 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("export") / "run"
     flags = ["--total-steps", "32", "--evaluation-games", "2", "--env.max-episode-frames", "400"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "calibrate", lambda *_: PROJECTION)
+        patch.setattr(training_state, "calibrate", lambda *_: PROJECTION)
         assert train.main(["--run-dir", str(run_dir), *flags, *TINY]) == 0
-    checkpoint = checkpoints.load(run_dir)
-    model = load_trained(run_dir).model
+    checkpoint = load_checkpoint(run_dir)
+    model = load_agent(run_dir).model
     fit(model)
     model_tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    checkpoints.save(checkpoint.path, {**checkpoint.tensors, **model_tensors}, checkpoint.state)
+    write_checkpoint(checkpoint.path, {**checkpoint.tensors, **model_tensors}, checkpoint.state)
+    # As if its evaluation had been this policy's.
+    report = json.loads((run_dir / "evaluation.json").read_text())
+    report["checkpoint"] = load_checkpoint(run_dir).digest
+    RunDirectory(run_dir).write_evaluation(report)
     return run_dir
 
 
@@ -52,13 +58,14 @@ def run_dir(trained_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bad input must end before anything is loaded."""
-    monkeypatch.setattr(export, "load_trained", lambda *_: pytest.fail("a checkpoint was loaded"))
+    monkeypatch.setattr(export, "load_agent", lambda *_: pytest.fail("a checkpoint was loaded"))
 
 
-def in_float32(trained: Trained) -> ActorCritic:
+def in_float32(trained: TrainedAgent) -> ActorCritic:
     """The same network without bfloat16."""
-    config = replace(trained.model.config, bfloat16=False)
-    model = ActorCritic(OBSERVATION_SHAPE, NUM_ACTIONS, config)
+    config = trained.model.config
+    autoencoder = replace(config.autoencoder, bfloat16=False)
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, replace(config, autoencoder=autoencoder))
     model.load_state_dict(trained.model.state_dict())
     return model
 
@@ -78,7 +85,7 @@ def test_onnx_says_what_the_actor_critic_says(run_dir: Path, tmp_path: Path, cap
     assert export.main(["--checkpoint", str(run_dir), "--onnx", str(path)]) == 0
     assert f"wrote {path}: ONNX, opset 18" in capsys.readouterr().out
     session = onnxruntime.InferenceSession(path)
-    model = in_float32(load_trained(run_dir))
+    model = in_float32(load_agent(run_dir))
     for count in (1, 2, 3, 40):
         obs = real_observations(40)[-count:]
         found = PolicyOutput(*map(torch.from_numpy, session.run(None, {"obs": obs.numpy()})))
@@ -87,7 +94,7 @@ def test_onnx_says_what_the_actor_critic_says(run_dir: Path, tmp_path: Path, cap
         torch.testing.assert_close(found.probabilities, expected.policy.probs, **close)
         torch.testing.assert_close(found.value, expected.value, **close)
         torch.testing.assert_close(found.latent, expected.latent, **close)
-        difference = found.reconstruction.round() - model.reconstruct(obs)
+        difference = found.reconstruction.round() - model.autoencoder.reconstruct(obs)
         assert difference.abs().max() <= 1  # of 255 levels
         assert found.reconstruction.shape == obs.shape
     assert found.probabilities.max() > 0.3  # it is not indifferent: the numbers mean something
@@ -129,13 +136,17 @@ def test_the_directory_holds_the_policy_and_how_it_scored(run_dir: Path, tmp_pat
     path = tmp_path / "policy"
     assert export.main(["--checkpoint", str(run_dir), "--hub", str(path)]) == 0
     assert f"wrote {path}: README.md, config.json, model.safetensors" in capsys.readouterr().out
-    policy, trained = DeployedPolicy.from_pretrained(path), load_trained(run_dir)
+    policy, trained = ExportedPolicy.from_pretrained(path), load_agent(run_dir)
     for name, value in trained.model.state_dict().items():
         assert torch.equal(policy.network.state_dict()[name], value)
-    assert policy.config.model == trained.model.config
+    model = policy.config.model
+    assert not model.autoencoder.bfloat16
+    assert replace(model, autoencoder=trained.model.config.autoencoder) == trained.model.config
+    assert (policy.config.game, policy.config.projection) == (GAME, trained.projection)
+    assert policy.config.env == trained.config.env
     facts = policy.config.training
     assert (facts.algorithm, facts.seed, facts.steps) == ("ppo", 1, 32)
-    assert facts.seconds == trained.counters.seconds
+    assert facts.seconds == trained.statistics.seconds
     assert (facts.reward_scale, facts.reward_clip, facts.artifact_weight) == (0.01, (-1, 10), 20)
     result = json.loads((run_dir / "evaluation.json").read_text())
     scored = policy.config.evaluation
@@ -151,37 +162,86 @@ def test_the_directory_holds_the_policy_and_how_it_scored(run_dir: Path, tmp_pat
 
 
 def test_a_score_is_that_of_the_policy_or_none(run_dir: Path, tmp_path: Path, capsys):
-    # evaluation.json judges the policy after its own number of steps, not an older one.
-    file = run_dir / "evaluation.json"
-    result = json.loads(file.read_text())
-    file.write_text(json.dumps({**result, "steps": 48}))
-    path = checkpoints.numbered(run_dir)[-1]
-    assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "other")]) == 0
-    assert "32 steps, not evaluated" in capsys.readouterr().out
-    assert DeployedPolicy.from_pretrained(tmp_path / "other").config.evaluation is None
-    file.write_text(json.dumps(result))
+    # Every run of a length ends after the same steps: only the content tells policies apart.
+    path = RunDirectory(run_dir).numbered()[-1]
     assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "judged")]) == 0
     assert "32 steps, mean score" in capsys.readouterr().out
-    file.unlink()
+    checkpoint = load_checkpoint(path)
+    other = {**checkpoint.tensors, "model.actor.0.bias": torch.zeros(128)}
+    write_checkpoint(path, other, checkpoint.state)
+    assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "other")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"warning: {run_dir}/evaluation.json is of another checkpoint than {path}" in out
+    assert "32 steps, not evaluated" in out
+    assert states_no_score(tmp_path / "other")
+    RunDirectory(run_dir).evaluation.unlink()
     assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "none")]) == 0
-    assert "has not been judged" in (tmp_path / "none" / "README.md").read_text()
+    assert "warning" not in capsys.readouterr().out
+    assert states_no_score(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
-    "text", ["not JSON", "[]", '{"steps": 32}', '{"steps": 32, "scores": "x"}']
+    "content",
+    [b"not JSON", b"\xff\xfe", b"", b"[]", b"null", b"7", b'{"steps": 32, "scores": [1, 2]}'],
 )
-def test_an_evaluation_that_cannot_be_read_is_named(
-    run_dir: Path, tmp_path: Path, capsys, text: str
+def test_a_foreign_file_beside_a_lone_checkpoint_is_a_warning(
+    run_dir: Path, tmp_path: Path, capsys, content: bytes
 ):
-    file = run_dir / "evaluation.json"
-    file.write_text(text)
-    assert export.main(["--checkpoint", str(run_dir), "--hub", str(tmp_path / "policy")]) == 2
-    assert capsys.readouterr().err == f"error: {file}: not an evaluation that train.py wrote\n"
-    assert not (tmp_path / "policy").exists()
+    # A checkpoint may lie anywhere, and what is called evaluation.json there may be anybody's.
+    run = RunDirectory(run_dir)
+    run.evaluation.write_bytes(content)
+    policy = tmp_path / "policy"
+    assert export.main(["--checkpoint", str(run.numbered()[-1]), "--hub", str(policy)]) == 0
+    out = capsys.readouterr().out
+    assert f"warning: {run.evaluation} is no evaluation of a run\n" in out
+    assert "32 steps, not evaluated\n" in out
+    assert states_no_score(policy)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("scores", None, "it has no 'scores'"),
+        ("ci95", None, "it has no 'ci95'"),
+        ("scores", "x", ""),
+        ("ci95", 7, ""),
+        ("ci95", [1, 2, 3], ""),
+        ("mean", "x", ""),
+        ("episodes", float("inf"), ""),
+    ],
+)
+def test_an_evaluation_that_is_not_whole_is_a_warning(
+    run_dir: Path, tmp_path: Path, capsys, field: str, value: object, reason: str
+):
+    run = RunDirectory(run_dir)
+    report = json.loads(run.evaluation.read_text())  # of the very checkpoint
+    whole = {name: value for name, value in report.items() if name != field}
+    run.write_evaluation(whole if value is None else {**whole, field: value})
+    policy = tmp_path / "policy"
+    assert export.main(["--checkpoint", str(run.numbered()[-1]), "--hub", str(policy)]) == 0
+    out = capsys.readouterr().out
+    assert f"warning: {run.evaluation} is no report of an evaluation: {reason}" in out
+    assert "32 steps, not evaluated\n" in out
+    assert states_no_score(policy)
+
+
+def states_no_score(policy: Path) -> bool:
+    """Whether neither the config nor the card of an exported directory has a score."""
+    card = ModelCard.load(policy / "README.md")
+    scores = ExportedPolicy.from_pretrained(policy).config.evaluation, card.data.eval_results
+    return scores == (None, None) and "has not been judged" in card.text
+
+
+def test_a_copy_of_the_judged_checkpoint_has_its_score_too(run_dir: Path, tmp_path: Path, capsys):
+    run = RunDirectory(run_dir)
+    shutil.copy(run.numbered()[-1], run.best)
+    assert export.main(["--checkpoint", str(run.best), "--hub", str(tmp_path / "policy")]) == 0
+    assert "32 steps, mean score" in capsys.readouterr().out
+    assert not states_no_score(tmp_path / "policy")
 
 
 def test_a_newer_checkpoint_that_is_damaged_is_told(run_dir: Path, tmp_path: Path, capsys):
-    checkpoints.numbered(run_dir)[-1].write_bytes(b"damaged")
+    RunDirectory(run_dir).numbered()[-1].write_bytes(b"damaged")
     assert export.main(["--checkpoint", str(run_dir), "--hub", str(tmp_path / "policy")]) == 0
     out = capsys.readouterr().out
     assert "damaged or not a checkpoint" in out
@@ -249,7 +309,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(DeployedPolicy, "generate_model_card", full)  # the last of three files
+    monkeypatch.setattr(ExportedPolicy, "generate_model_card", full)  # the last of three files
     assert export.main(["--checkpoint", str(run_dir), "--hub", str(tmp_path / "policy")]) == 1
     error = capsys.readouterr().err
     assert f"{tmp_path / 'policy'} cannot be written" in error
@@ -275,7 +335,8 @@ def run_example(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_example_trains_stable_baselines3(run_dir: Path, monkeypatch, capsys, flags: list[str]):
     argv = ["sb3_features", "--checkpoint", str(run_dir), "--total-steps", "1", *flags]
     monkeypatch.setattr(sys, "argv", argv)
-    run_example(monkeypatch)
+    with pytest.raises(SystemExit, match="0"):
+        run_example(monkeypatch)
     out = capsys.readouterr().out
     # Games as the checkpoint plays them, with 100 agent steps each, eight at a time.
     assert re.fullmatch(r"1,024 steps; mean of the last 8 games: [\d,]+ points\n", out)

@@ -21,10 +21,7 @@ from hypothesis import strategies as st
 
 import evaluate
 import train
-from agent import checkpoint as checkpoints
-from agent.checkpoint import CheckpointError
 from benchmarks import (
-    command,
     detector,
     reconstruction,
     score,
@@ -32,13 +29,19 @@ from benchmarks import (
     throughput,
     time_to_score,
 )
-from config import TrainConfig, flat
-from envs import OBSERVATION_SHAPE, Projection
+from envs import GAME, Projection
+from evaluation import evaluate_agent
+from experiment import training_state
+from experiment.checkpoint import CheckpointError
+from experiment.command_line import exit_code
+from experiment.config import TrainConfig
+from experiment.run_directory import RunDirectory, load_checkpoint
+from settings import flat, to_json
 from tests.agent.dummy import CountingEnv, CountingGame
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "4", "--ppo.num-minibatches", "1",
-    "--model.encoder.channels", "2", "2", "--model.encoder.decoder-units", "8",
+    "--model.autoencoder.encoder.channels", "2", "2", "--model.autoencoder.decoder.units", "8",
     "--evaluation-games", "1", "--total-steps", "8", "--algorithm", "ppo",
 ]  # fmt: skip
 NUMBERS = [
@@ -51,7 +54,11 @@ WORDS = [
 ]  # fmt: skip
 ANYTHING = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(WORDS), st.text(max_size=8))
 EMPTY = st.just([])
-FIELDS = {name: value for name, value in flat(TrainConfig()).items() if name != "run_dir"}
+FIELDS = {
+    name: tuple(value) if isinstance(value, list) else value
+    for name, value in flat(to_json(TrainConfig())).items()
+    if name != "run_dir"
+}
 LIKELY = {
     bool: st.sampled_from(["True", "False"]),
     int: st.sampled_from([0, 1, 2, 3, 4, 5, 7, 8, 16, 40]).map(str),
@@ -82,24 +89,30 @@ LONG = settings(SHORT, max_examples=2000)
 
 
 def stand_in(_: object, __: object, count: int) -> list[CountingEnv]:
-    """Games of seven steps that look like the real ones, instead of ``make_halves``."""
+    """Games of seven steps that look like the real ones, instead of ``make_env_parts``."""
     sizes = [size for size in (count - count // 2, count // 2) if size]
-    return [CountingEnv([7] * size, OBSERVATION_SHAPE) for size in sizes]
+    return [CountingEnv([7] * size, GAME.obs_shape) for size in sizes]
+
+
+def stand_in_game(_: object, __: object) -> CountingGame:
+    """The same instead of ``SingleEnv``."""
+    return CountingGame(7, GAME.obs_shape)
 
 
 def stand_in_games(_: object, __: object, count: int) -> list[CountingGame]:
-    """The same instead of ``make_games``."""
-    return [CountingGame(7, OBSERVATION_SHAPE) for _ in range(count)]
+    """The same instead of ``make_logged_envs``."""
+    return [CountingGame(7, GAME.obs_shape) for _ in range(count)]
 
 
 @contextlib.contextmanager
 def stand_ins() -> Iterator[None]:
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with (
-        mock.patch.object(train, "make_halves", stand_in),
-        mock.patch.object(train, "make_games", stand_in_games),
-        mock.patch.object(evaluate, "make_games", stand_in_games),
-        mock.patch.object(train, "calibrate", return_value=projection),
+        mock.patch.object(train, "make_env_parts", stand_in),
+        mock.patch.object(train, "SingleEnv", stand_in_game),
+        mock.patch.object(evaluate, "make_logged_envs", stand_in_games),
+        mock.patch.object(evaluate_agent, "make_logged_envs", stand_in_games),
+        mock.patch.object(training_state, "calibrate", return_value=projection),
     ):
         yield
 
@@ -147,7 +160,7 @@ def try_train(flags: list[str], name: str) -> None:
         run_dir = f"{directory}/a/b/c/{name}"  # whatever it is, it stays in there
         code = check_outcome(train.main, ["--run-dir", run_dir, *TINY, *flags])
         if code == 0 and not {"--help", "-h"} & set(flags):
-            checkpoints.load(Path(run_dir))
+            load_checkpoint(Path(run_dir))
 
 
 @SHORT
@@ -195,7 +208,7 @@ def test_very_many_evaluations_run_or_are_refused(run_dir: Path, data: st.DataOb
 
 
 def try_evaluation(run_dir: Path, data: st.DataObject) -> None:
-    paths = [str(run_dir), str(checkpoints.numbered(run_dir)[0]), str(run_dir.parent), "no", ""]
+    paths = [str(run_dir), str(RunDirectory(run_dir).numbered()[0]), str(run_dir.parent), "no", ""]
     path = data.draw(st.one_of(st.sampled_from(paths), RUN_NAMES.map(lambda name: f"no/{name}")))
     flags = ["--checkpoint", path, "--episodes", "1"]
     for name in data.draw(
@@ -223,7 +236,7 @@ def test_very_much_damage_to_a_checkpoint_is_named(run_dir: Path, data: st.DataO
 
 def try_damage(run_dir: Path, data: st.DataObject) -> None:
     """Cut, insert or exchange some bytes: what is loaded is what was saved, or nothing."""
-    whole = checkpoints.numbered(run_dir)[-1].read_bytes()
+    whole = RunDirectory(run_dir).numbered()[-1].read_bytes()
     at = data.draw(st.integers(0, len(whole)) | st.integers(0, 3000))
     piece = data.draw(st.binary(max_size=16))
     removed = data.draw(st.integers(0, 16) | st.just(len(whole)))
@@ -231,10 +244,10 @@ def try_damage(run_dir: Path, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "a.safetensors"
         path.write_bytes(whole)
-        saved = checkpoints.load(path)
+        saved = load_checkpoint(path)
         path.write_bytes(damaged)
         with contextlib.suppress(CheckpointError):  # anything else is a failure
-            found = checkpoints.load(path)
+            found = load_checkpoint(path)
             assert found.state == saved.state
             assert found.tensors.keys() == saved.tensors.keys()
             for name, value in found.tensors.items():
@@ -271,7 +284,7 @@ def test_any_benchmark_starts_or_is_refused(module: ModuleType, tmp_path: Path):
             mock.patch("sys.argv", [module.__name__, *flags]),
         ):
             try:
-                command.run(module.main)
+                return exit_code(module.main)
             except BeginningError:
                 return 0
 

@@ -12,18 +12,21 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agent import checkpoint as checkpoints
+from experiment.checkpoint import read_checkpoint
+from experiment.run_directory import RunDirectory
 
 PREPARE = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
 import train
-from agent import film
+from experiment import training_state
+from monitoring import film
 from envs import Projection
 film.LENGTH = film.PATIENCE = 2
-train.calibrate = lambda *_: Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+training_state.calibrate = lambda *_: Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
 """
 """Spares every process the seconds of random play."""
 RUN = "sys.exit(train.main(sys.argv[1:]))"
@@ -31,7 +34,7 @@ INTERVAL = 32
 """Steps between two checkpoints, two updates of 16 steps each."""
 FLAGS = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
-    "--model.encoder.channels", "4", "4", "--image-interval", "16",
+    "--model.autoencoder.encoder.channels", "4", "4", "--image-interval", "16",
     "--checkpoint-interval", str(INTERVAL),
 ]  # fmt: skip
 ENDLESS = ["--total-steps", "1000000"]
@@ -58,7 +61,7 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def steps(run_dir: Path) -> int:
     """Of the latest checkpoint; 0 if there is none."""
-    files = checkpoints.numbered(run_dir)
+    files = RunDirectory(run_dir).numbered()
     return int(files[-1].stem.removeprefix("steps_")) if files else 0
 
 
@@ -124,7 +127,8 @@ def test_a_kill_loses_one_interval_at_most(tmp_path: Path, moment: str):
 
 
 def test_a_kill_in_the_evaluation_loses_nothing(tmp_path: Path):
-    patch = "train.play_games = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    patch = "from evaluation import final\n"
+    patch += "final.evaluate_agent = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
     flags = ["--total-steps", "48", "--evaluation-games", "1"]
     assert end(start(tmp_path, *FLAGS, *flags, patch=patch))[0] == -signal.SIGKILL
     assert steps(tmp_path) == 48
@@ -194,7 +198,7 @@ def test_a_second_run_in_the_same_directory_is_refused_while_the_first_lives(tmp
 
 def test_a_full_disk_keeps_the_old_checkpoint_and_the_training_goes_on(tmp_path: Path):
     assert end(start(tmp_path, *FLAGS, "--total-steps", "32"))[0] == 0
-    (old,) = checkpoints.numbered(tmp_path)
+    (old,) = RunDirectory(tmp_path).numbered()
     content = old.read_bytes()
     # Events fit, checkpoints do not.
     limit = len(content) // 2
@@ -204,7 +208,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_the_training_goes_on(tmp_path:
     assert "Traceback" not in printed
     assert f"the latest checkpoint is {old}" in printed
     assert learned(tmp_path)[-1] == 96
-    assert checkpoints.numbered(tmp_path) == [old]
+    assert RunDirectory(tmp_path).numbered() == [old]
     assert old.read_bytes() == content
     assert [path.name for path in old.parent.iterdir() if path.name.startswith(".")] == []
     assert end(start(tmp_path, "--resume", "--total-steps", "64"))[0] == 0
@@ -213,7 +217,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_the_training_goes_on(tmp_path:
 
 def test_a_damaged_latest_checkpoint_is_named_set_aside_and_trained_again(tmp_path: Path):
     assert end(start(tmp_path, *FLAGS, "--total-steps", "64"))[0] == 0
-    older, newer = checkpoints.numbered(tmp_path)
+    older, newer = RunDirectory(tmp_path).numbered()
     damaged = newer.read_bytes()[:-1000]
     newer.write_bytes(damaged)
     code, printed = end(start(tmp_path, "--resume"))
@@ -222,7 +226,7 @@ def test_a_damaged_latest_checkpoint_is_named_set_aside_and_trained_again(tmp_pa
     assert f"resuming {older} at 32 steps" in printed
     assert newer.with_suffix(".unusable").read_bytes() == damaged
     assert steps(tmp_path) == 64
-    for path in checkpoints.numbered(tmp_path):
+    for path in RunDirectory(tmp_path).numbered():
         path.write_bytes(b"")
     code, printed = end(start(tmp_path, "--resume"))
     assert code == 2
@@ -247,3 +251,20 @@ AtariVectorEnv.step = failing
     assert code == 1
     assert "OSError: the emulator is gone" in printed
     assert steps(tmp_path) == 64  # 90 steps of the two halves are five updates
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(tmp_path: Path):
+    flags = [*FLAGS, *ENDLESS, "--seed", "7", "--checkpoint-interval", "1000000"]
+    patch = PATCH.format(target="agent.ppo.PPO.update", calls=3)
+    assert end(start(tmp_path, *flags, patch=patch))[0] == -signal.SIGKILL
+    assert not (tmp_path / "checkpoints").exists()
+    assert learned(tmp_path) == [16, 32]
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", "48"))
+    assert code == 0, printed
+    assert f"{tmp_path} has no checkpoint yet, so its training starts again" in printed
+    assert learned(tmp_path) == [16, 32, 48]  # once each
+    # What it trains is what it would have been.
+    other = tmp_path / "other"
+    assert end(start(other, *flags, "--total-steps", "48"))[0] == 0
+    one, same = (read_checkpoint(RunDirectory(path).numbered()[-1]) for path in (tmp_path, other))
+    assert all(torch.equal(one.tensors[name], same.tensors[name]) for name in one.tensors)

@@ -14,21 +14,23 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import evaluate
 import train
-from agent import checkpoint as checkpoints
 from agent import ppo
 from agent.collector import Collector
-from agent.errors import UserError
-from agent.evaluation import EVALUATION_SEED
-from agent.monitor import Monitor
 from agent.ppo import PPO, NonFiniteLossError
-from agent.report import markdown
-from agent.saver import best_score
-from config import parse
 from envs import Projection
+from evaluation.games import EVALUATION_SEED
+from evaluation.report import markdown
+from experiment import training_state
+from experiment.checkpoint import write_checkpoint
+from experiment.command_line import parse
+from experiment.config import TrainConfig
+from experiment.errors import UserError
+from experiment.run_directory import RunDirectory, load_checkpoint
+from monitoring.monitor import Monitor
 
 TINY = [
     "--num-envs", "2", "--ppo.num-steps", "8", "--ppo.num-minibatches", "2",
-    "--model.encoder.channels", "4", "4", "--image-interval", "16",
+    "--model.autoencoder.encoder.channels", "4", "4", "--image-interval", "16",
     "--film-interval", "40", "--checkpoint-interval", "16",
 ]  # fmt: skip
 """16 agent steps an update, two optimizer steps each."""
@@ -40,7 +42,7 @@ PROJECTION = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
 @pytest.fixture(autouse=True)
 def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare every run the seconds of random play; calibration has a test of its own."""
-    monkeypatch.setattr(train, "calibrate", lambda *_: PROJECTION)
+    monkeypatch.setattr(training_state, "calibrate", lambda *_: PROJECTION)
 
 
 def run(run_dir: Path, *flags: str) -> int:
@@ -107,14 +109,14 @@ def read_video(path: Path) -> tuple[int, tuple[int, int]]:
 
 def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
     assert run(tmp_path, *TINY, "--total-steps", "32") == 0
-    first = checkpoints.load(tmp_path)
-    assert first.state["counters"]["updates"] == 2
+    first = load_checkpoint(tmp_path)
+    assert first.state["statistics"]["updates"] == 2
     assert run(tmp_path, "--resume", "--total-steps", "64") == 0
     assert "resuming" in capsys.readouterr().out
-    second = checkpoints.load(tmp_path)
-    assert second.state["counters"]["steps"] == 64
-    assert second.state["counters"]["updates"] == 4
-    assert second.state["counters"]["seconds"] > first.state["counters"]["seconds"]
+    second = load_checkpoint(tmp_path)
+    assert second.state["statistics"]["steps"] == 64
+    assert second.state["statistics"]["updates"] == 4
+    assert second.state["statistics"]["seconds"] > first.state["statistics"]["seconds"]
     steps = [c.tensors["optimizer.0.step"].item() for c in (first, second)]
     assert steps == [2 * 2, 4 * 2]  # optimizer steps: updates x minibatches
     assert not torch.equal(first.tensors["rng.cpu"], second.tensors["rng.cpu"])
@@ -123,7 +125,9 @@ def test_resume_continues_counters_optimizer_and_curves(tmp_path: Path, capsys):
 
 
 def test_every_resumption_and_every_seed_plays_other_games(tmp_path: Path, monkeypatch):
-    seeds = [train.game_seed(seed, updates) for seed in range(40) for updates in range(40)]
+    seeds = [
+        TrainConfig(seed=seed).game_seed(updates) for seed in range(40) for updates in range(40)
+    ]
     assert len(set(seeds)) == 1600
     played: list[int] = []
 
@@ -135,14 +139,14 @@ def test_every_resumption_and_every_seed_plays_other_games(tmp_path: Path, monke
     monkeypatch.setattr(train, "Collector", Recorded)
     assert run(tmp_path, *TINY, "--total-steps", "32") == 0
     assert run(tmp_path, "--resume", "--total-steps", "48") == 0
-    assert played == [train.game_seed(1, 0), train.game_seed(1, 2)]
+    assert played == [TrainConfig(seed=1).game_seed(0), TrainConfig(seed=1).game_seed(2)]
 
 
 def test_a_run_can_be_resumed_again_and_again(tmp_path: Path):
     assert run(tmp_path, *TINY, "--total-steps", "16") == 0
     for steps in (32, 48):
         assert run(tmp_path, "--resume", "--total-steps", str(steps)) == 0
-        assert checkpoints.load(tmp_path).state["counters"]["steps"] == steps
+        assert load_checkpoint(tmp_path).state["statistics"]["steps"] == steps
 
 
 def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Path):
@@ -151,13 +155,13 @@ def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Pat
     config, stale = parse(["--run-dir", str(tmp_path), "--resume", "--total-steps", "64"])
     assert run(tmp_path, "--resume", "--total-steps", "32") == 0
     with pytest.raises(UserError, match="was trained on just now; resume once more"):
-        train.claim(config, stale)
+        train.train(config, torch.device("cpu"), stale)
     assert run(tmp_path, "--resume", "--total-steps", "48") == 0  # the lock was released
 
 
 def test_after_a_crash_the_curves_have_no_double_steps(tmp_path: Path):
     assert run(tmp_path, *TINY, "--total-steps", "48") == 0
-    checkpoints.numbered(tmp_path)[-1].unlink()  # as if it had died just before this one
+    RunDirectory(tmp_path).numbered()[-1].unlink()  # as if it had died just before this one
     assert run(tmp_path, "--resume", "--total-steps", "64") == 0
     found = events(tmp_path).Scalars("loss/policy")
     assert [event.step for event in found] == [16, 32, 48, 64]
@@ -178,7 +182,7 @@ def test_ctrl_c_finishes_the_update_saves_and_says_how_to_go_on(
     assert run(tmp_path, *TINY, "--total-steps", "64", "--checkpoint-interval", "1000") == 0
     assert signal.getsignal(signal.SIGINT) is before
     assert f"train.py --run-dir {tmp_path} --resume" in capsys.readouterr().out
-    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+    assert load_checkpoint(tmp_path).state["statistics"]["steps"] == 32
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
@@ -194,19 +198,20 @@ def test_a_signal_in_the_last_update_skips_the_evaluation(
 
     monkeypatch.setattr(Monitor, "scalars", interrupt)
     assert run(tmp_path, *TINY, "--total-steps", "32", "--evaluation-games", "1") == code
-    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+    assert load_checkpoint(tmp_path).state["statistics"]["steps"] == 32
     assert not (tmp_path / "evaluation.json").exists()
 
 
 def test_a_resumption_knows_the_best_by_the_file_that_is_there(tmp_path: Path):
-    # Whatever the counters of the checkpoint say: it may be older or newer than the best one.
+    # Whatever the statistics of the checkpoint say: it may be older or newer than the best one.
     assert run(tmp_path, *TINY, "--total-steps", "32") == 0
-    assert best_score(tmp_path) == 0.0
-    latest = checkpoints.load(tmp_path)
-    latest.state["counters"]["best"] = 2000.0
-    checkpoints.save_best(tmp_path, latest.tensors, latest.state)
+    best = RunDirectory(tmp_path).best
+    assert not best.exists()
+    latest = load_checkpoint(tmp_path)
+    latest.state["statistics"]["best"] = 2000.0
+    write_checkpoint(best, latest.tensors, latest.state)
     assert run(tmp_path, "--resume", "--total-steps", "64") == 0
-    assert checkpoints.load(tmp_path).state["counters"]["best"] == 2000.0
+    assert load_checkpoint(tmp_path).state["statistics"]["best"] == 2000.0
 
 
 def test_losses_that_stay_infinite_end_the_run_with_its_last_checkpoint(
@@ -226,8 +231,8 @@ def test_losses_that_stay_infinite_end_the_run_with_its_last_checkpoint(
     assert "5 minibatches in a row" in error
     assert "last good checkpoint: " in error
     assert error.count("\n") == 1
-    good = checkpoints.load(tmp_path)
-    assert good.state["counters"]["steps"] == 64  # the bad updates 3 and 4 changed nothing
+    good = load_checkpoint(tmp_path)
+    assert good.state["statistics"]["steps"] == 64  # the bad updates 3 and 4 changed nothing
     assert all(value.isfinite().all() for value in good.tensors.values())
 
 
@@ -253,7 +258,7 @@ def test_a_nan_loss_names_the_last_good_checkpoint(tmp_path: Path, capsys, monke
     error = capsys.readouterr().err
     assert "loss nan" in error
     assert "steps_000000000032.safetensors" in error
-    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 32
+    assert load_checkpoint(tmp_path).state["statistics"]["steps"] == 32
 
 
 def test_a2c_has_defaults_of_its_own_and_trains(tmp_path: Path):
@@ -261,7 +266,7 @@ def test_a2c_has_defaults_of_its_own_and_trains(tmp_path: Path):
     assert (config.ppo.num_epochs, config.ppo.num_minibatches, config.ppo.num_steps) == (1, 1, 8)
     assert config.ppo.gamma == 0.98
     flags = ["--algorithm=a2c", "--num-envs", "2", "--total-steps", "16"]
-    assert run(tmp_path, *flags, "--model.encoder.channels", "4", "4") == 0
+    assert run(tmp_path, *flags, "--model.autoencoder.encoder.channels", "4", "4") == 0
     found = events(tmp_path)
     assert found.Scalars("policy/kl")[0].value == pytest.approx(0.0, abs=1e-6)
 
@@ -282,7 +287,7 @@ def test_resume_refuses_what_would_change_the_training(tmp_path: Path, capsys):
     assert (tmp_path / "config.json").read_text() == before
     # What may change does: more steps with other numbers of games.
     assert run(tmp_path, "--resume", "--total-steps", "48", "--num-envs", "4") == 0
-    assert checkpoints.load(tmp_path).state["counters"]["steps"] == 48
+    assert load_checkpoint(tmp_path).state["statistics"]["steps"] == 48
 
 
 def test_a_video_holds_the_first_game_only(tmp_path: Path, monkeypatch):
@@ -303,7 +308,7 @@ def test_a_video_that_cannot_be_written_ends_and_the_game_goes_on(
         raise OSError(28, "No space left on device")
 
     writer = SimpleNamespace(append_data=full, close=lambda: None)
-    monkeypatch.setattr(evaluate.imageio, "get_writer", lambda *_, **__: writer)
+    monkeypatch.setattr("evaluation.video.imageio.get_writer", lambda *_, **__: writer)
     assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "16") == 0
     flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--video", f"{tmp_path}/game.mp4"]
     assert evaluate.main(flags) == 0
@@ -314,7 +319,7 @@ def test_a_video_that_cannot_be_written_ends_and_the_game_goes_on(
 
 def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_path: Path, capsys):
     assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "32") == 0
-    latest = checkpoints.numbered(tmp_path)[-1]
+    latest = RunDirectory(tmp_path).numbered()[-1]
     latest.write_bytes(b"damaged")
     assert evaluate.main(["--checkpoint", str(tmp_path), "--episodes", "1"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -324,7 +329,7 @@ def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_p
 
 def test_several_checkpoints_are_judged_side_by_side(tmp_path: Path, capsys):
     assert run(tmp_path / "a", *TINY, "--total-steps", "32") == 0
-    first, second = checkpoints.numbered(tmp_path / "a")
+    first, second = RunDirectory(tmp_path / "a").numbered()
     output = tmp_path / "both.json"
     flags = ["--checkpoint", str(first), str(second), "--episodes", "1", "--json", str(output)]
     assert evaluate.main(flags) == 0
@@ -360,3 +365,16 @@ def test_watching_without_pygame_names_the_extra(tmp_path: Path, monkeypatch, ca
     monkeypatch.setitem(sys.modules, "pygame", None)
     assert evaluate.main(["--checkpoint", str(tmp_path), "--watch"]) == 2
     assert 'pip install -e ".[watch]"' in capsys.readouterr().err
+
+
+def test_a_run_without_a_checkpoint_keeps_its_settings_when_it_starts_again(tmp_path: Path, capsys):
+    config = TrainConfig(run_dir=tmp_path, seed=7)
+    with RunDirectory(tmp_path).claim(config, None):
+        pass
+    assert run(tmp_path) == 2
+    assert "already holds a run; go on with --resume" in capsys.readouterr().err
+    assert run(tmp_path, "--resume", "--seed", "8") == 2
+    assert "seed cannot change on resume: the run has 7, got 8" in capsys.readouterr().err
+    again, checkpoint = parse(["--run-dir", str(tmp_path), "--resume", "--total-steps", "64"])
+    assert checkpoint is None
+    assert (again.seed, again.total_steps) == (7, 64)

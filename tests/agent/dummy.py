@@ -7,6 +7,9 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from agent.rollout import Rollout
 
 OBS_SHAPE = (4, 16, 24)
 NUM_ACTIONS = 3
@@ -90,3 +93,9 @@ class CountingGame(gym.Env):
 
     def render(self) -> np.ndarray:
         return np.full((210, 160, 3), self.age % 256, np.uint8)
+
+
+def put_regions(rollout: Rollout, rows: Any, value: int | Tensor) -> None:
+    """Write artifact regions into rows of a rollout as a collector would: noted which have any."""
+    rollout.regions[rows] = value
+    rollout.frame_has_artifact[:] = rollout.regions.flatten(2).any(dim=2) != 0

@@ -7,7 +7,7 @@ import torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.collector import Collector
 from agent.rollout import Rollout
-from encoders import ArtifactDetector, ArtifactDetectorConfig, EncoderConfig
+from encoders import ArtifactDetector, ArtifactDetectorConfig, AutoencoderConfig, EncoderConfig
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
 
 STEPS = 8
@@ -37,7 +37,7 @@ def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], 
     """A collector over one part of the environments for each list of episode lengths."""
     torch.manual_seed(0)
     parts = [RecordingEnv(part) for part in lengths]
-    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 4)))
+    config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
     rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"))
     detector = ArtifactDetector(ArtifactDetectorConfig())
@@ -145,3 +145,12 @@ def test_the_region_travels_beside_its_frame():
     regions = collector.rollout.observation_regions(indices)
     torch.testing.assert_close(regions, (obs == 12).to(torch.uint8))
     assert regions.any()
+    # Whether a frame has any is noted when it arrives: the regions are not scanned again.
+    in_newest = (regions[:, -1] != 0).flatten(1).any(dim=1)
+    in_any = (regions != 0).flatten(1).any(dim=1)
+    rollout.regions.zero_()
+    assert torch.equal(rollout.has_artifact.flatten(), in_newest)
+    assert torch.equal(rollout.any_artifact, in_any)
+    assert in_newest.sum() < in_any.sum()
+    found = rollout.spread(1000, artifact=True)
+    assert torch.equal(found, in_newest.nonzero().flatten())

@@ -2,21 +2,23 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.ppo import PPO, NonFiniteLossError, PPOConfig
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, EncoderConfig
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions
 
 STEPS, ENVS = 8, 6
 
 
 def make_model(**settings) -> ActorCritic:
     torch.manual_seed(0)
-    config = ActorCriticConfig(encoder=EncoderConfig(channels=(4, 8)), bfloat16=False, **settings)
+    encoder = EncoderConfig(channels=(4, 8))
+    config = ActorCriticConfig(AutoencoderConfig(encoder, bfloat16=False), **settings)
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
 
 
@@ -24,7 +26,7 @@ def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
     """Random images, actions of the model, and a reward of 100 for one of the actions."""
     rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
     rollout.frames.random_(0, 256)
-    rollout.regions[:, :, 3:5, 3:8] = 1
+    put_regions(rollout, np.s_[:, :, 3:5, 3:8], 1)
     rollout.ages[:] = 3
     with torch.no_grad():
         prediction = model(rollout.observations(torch.arange(rollout.size)))
@@ -76,19 +78,20 @@ def test_joint_gradients_train_the_encoder_and_reconstruction_gradients_alone_do
     # Without a reconstruction loss, only "joint" lets actor and critic change the encoder.
     for setting, expected in (("joint", True), ("reconstruction", False)):
         model = make_model(encoder_gradients=setting)
-        encoder, actor = snapshot(model.encoder), snapshot(model.actor)
+        encoder, actor = snapshot(model.autoencoder.encoder), snapshot(model.actor)
         update(model, make_rollout(model), reconstruction_coef=0.0)
-        assert moved(model.encoder, encoder) == expected
+        assert moved(model.autoencoder.encoder, encoder) == expected
         assert moved(model.actor, actor)
 
 
 def test_the_autoencoder_comes_first_when_asked():
     settings = {"autoencoder_steps": 100}
     model = make_model(encoder_gradients="reconstruction")
-    before = {name: snapshot(child) for name, child in model.named_children()}
+    before = {name: snapshot(child) for name, child in model.autoencoder.named_children()}
+    before |= {name: snapshot(child) for name, child in model.named_children()}
     update(model, make_rollout(model), steps=99, **settings)
-    assert moved(model.encoder, before["encoder"])
-    assert moved(model.decoder, before["decoder"])
+    assert moved(model.autoencoder.encoder, before["encoder"])
+    assert moved(model.autoencoder.decoder, before["decoder"])
     assert not moved(model.actor, before["actor"])
     assert not moved(model.critic, before["critic"])
     update(model, make_rollout(model), steps=100, **settings)
@@ -113,7 +116,7 @@ def test_a2c_is_one_step_with_a_ratio_of_one():
 def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch():
     model = make_model()
     rollout = make_rollout(model)
-    rollout.regions.zero_()
+    put_regions(rollout, np.s_[:], 0)
     # Number the frames of each environment through: row r holds r in its first pixel.
     rows = torch.arange(STEPS + 4, dtype=torch.uint8)[:, None].expand(-1, ENVS)
     rollout.frames[:, :, 0, 0] = rows
@@ -136,8 +139,10 @@ def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch(
 def test_every_observation_that_shows_an_artifact_is_reconstructed():
     model = make_model()
     rollout = make_rollout(model)
-    rollout.regions.zero_()
-    rollout.regions[5, 2] = 1  # newest at step 2, and in the stacks of the three steps after it
+    put_regions(rollout, np.s_[:], 0)
+    put_regions(
+        rollout, np.s_[5, 2], 1
+    )  # newest at step 2, and in the stacks of the three steps after it
     rollout.frames[:, :, 0, 0] = torch.arange(STEPS + 4, dtype=torch.uint8)[:, None]
     rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
     ppo = PPO(
@@ -156,10 +161,10 @@ def test_every_observation_that_shows_an_artifact_is_reconstructed():
 
 def test_an_artifact_of_the_last_episode_is_not_shown_in_the_next():
     rollout = make_rollout(make_model())
-    rollout.regions.zero_()
-    rollout.regions[3 + 2, 1] = 1  # newest at step 2, after which the episode ends
+    put_regions(rollout, np.s_[:], 0)
+    put_regions(rollout, np.s_[3 + 2, 1], 1)  # newest at step 2, after which the episode ends
     rollout.ages[3:, 1] = torch.tensor([0, 1, 2, 3, 3, 3])
-    shown = rollout.shows_artifact.reshape(STEPS, ENVS)
+    shown = rollout.any_artifact.reshape(STEPS, ENVS)
     assert shown.nonzero().tolist() == [[2, 1]]
 
 
@@ -202,7 +207,7 @@ def test_one_update_by_arithmetic():
     # advantages what the critic missed, the ratio is 1.
     model = make_model()
     rollout = make_rollout(model)
-    rollout.regions[:, 1:] = 0  # artifacts in the first environment only
+    put_regions(rollout, np.s_[:, 1:], 0)  # artifacts in the first environment only
     with torch.no_grad():
         prediction = model(rollout.observations(torch.arange(rollout.size)))
         values, returns = prediction.value, 0.01 * rollout.rewards.flatten()
@@ -214,11 +219,12 @@ def test_one_update_by_arithmetic():
         indices = torch.arange(rollout.size).reshape(STEPS, ENVS)
         stacks = torch.cat([indices[:, 0], indices[3::4, 1:].flatten()])
         obs = rollout.observations(stacks)
-        error = model.decode(model(obs).latent) - model.normalizer(obs)
+        error = model.autoencoder.decode(model(obs).latent) - model.autoencoder.normalizer(obs)
         weights = 1.0 + 19.0 * rollout.observation_regions(stacks)  # twenty times
         weights[STEPS:] = 0.5
         expected["loss/reconstruction"] = (weights * error.square()).sum() / weights.sum()
-    parts = {"encoder": 5e-4, "actor": 1e-4, "critic": 1e-4, "decoder": 5e-4}
+    parts = {"actor": 1e-4, "critic": 1e-4}
+    parts |= {"autoencoder.encoder": 5e-4, "autoencoder.decoder": 5e-4}
     before = {name: snapshot(model.get_submodule(name)) for name in parts}
     settings = {"num_epochs": 1, "num_minibatches": 1, "normalize_advantages": False}
     metrics = update(model, rollout, learning_rate=1e-4, autoencoder_lr_factor=5.0, **settings)
@@ -291,16 +297,18 @@ def test_gradients_are_scaled_down_to_the_limit():
 def test_normalisation_is_fitted_at_the_start_then_frozen():
     model = make_model()
     update(model, make_rollout(model), steps=99, normalizer_steps=100)
-    assert model.normalizer.count == STEPS * ENVS // 4
+    assert model.autoencoder.normalizer.count == STEPS * ENVS // 4
     update(model, make_rollout(model), steps=100, normalizer_steps=100)
-    assert model.normalizer.count == STEPS * ENVS // 4
+    assert model.autoencoder.normalizer.count == STEPS * ENVS // 4
 
 
 @pytest.mark.parametrize("artifacts", [0, 1, STEPS * ENVS])
 def test_any_number_of_minibatches_up_to_the_fewest_reconstructed_samples_works(artifacts: int):
     rollout = make_rollout(make_model())
-    rollout.regions.zero_()
-    rollout.regions[4 : 4 + STEPS].flatten(0, 1)[:artifacts] = 1
+    put_regions(rollout, np.s_[:], 0)
+    regions = torch.zeros_like(rollout.regions)
+    regions[4 : 4 + STEPS].flatten(0, 1)[:artifacts] = 1
+    put_regions(rollout, np.s_[:], regions)
     for count in (1, 5, 7, STEPS // 4 * ENVS):
         update(make_model(), rollout, num_minibatches=count)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.errors import UserError
 from benchmarks import data
 from benchmarks.data import (
     FIRST_SEED,
@@ -19,7 +18,8 @@ from benchmarks.data import (
 )
 from benchmarks.players import random_player, tour_player
 from envs import Projection
-from envs import ground_truth as truth
+from envs.kung_fu_master import ram as truth
+from experiment.errors import UserError
 
 PROJECTION = Projection((truth.SKY_COLOUR, (180, 122, 48)), (truth.KNIFE_COLOUR,))
 

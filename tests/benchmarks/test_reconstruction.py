@@ -1,34 +1,44 @@
 """The reconstruction benchmark on a few samples."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.arms import Arm, uniform
-from benchmarks.autoencoder import BATCH, draw_newest, encode, train_autoencoder
-from benchmarks.judge import Scene, scene
+from benchmarks import reconstruction
+from benchmarks.data import Recording
+from benchmarks.knife_fidelity import Scene, scene
 from benchmarks.reconstruction import (
     PICTURED,
     ReconstructionBenchmarkConfig,
     pictured,
     summary,
 )
+from benchmarks.remedies import Remedy, uniform
+from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from tests.benchmarks.test_data import PROJECTION, planted
 
 
-def planted_scene() -> Scene:
-    recording = planted(6)
+def walk(count: int = 12) -> Recording:
+    recording = planted(6, count)
     for t, frame in enumerate(recording.frames):
         frame[10:60, 10 * t : 10 * t + 20] = 2  # a figure that walks through the picture
-    return scene(recording, PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
+    return recording
+
+
+def planted_scene() -> Scene:
+    return scene(walk(), PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
 
 
 def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
     frames = planted_scene()
 
     def error(samples: int, seed: int) -> float:
-        model = train_autoencoder(frames, Arm(uniform), seed, samples)
+        model = train_autoencoder(frames, Remedy(uniform), seed, samples)
         drawn = draw_newest(model, encode(model, frames))
         return float(np.square(drawn - frames.frames).mean())
 
@@ -39,7 +49,7 @@ def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
 
 
 @pytest.mark.parametrize("times", [1, 4])
-def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(times: int):
+def test_what_shows_an_artifact_is_drawn_as_often_as_the_remedy_says(times: int):
     frames = planted_scene()
     share = frames.regions.any(axis=(1, 2))[frames.stacks].any(axis=1).mean()
     assert 0.2 < share < 0.8
@@ -49,22 +59,21 @@ def test_what_shows_an_artifact_is_drawn_as_often_as_the_arm_says(times: int):
         shown.append(regions.flatten(1).any(dim=1).float().mean())
         return uniform(error, obs, regions)
 
-    train_autoencoder(frames, Arm(watch, times), seed=1, samples=20 * BATCH)
+    train_autoencoder(frames, Remedy(watch, times), seed=1, samples=20 * BATCH)
     expected = times * share / (times * share + 1 - share)
     assert np.mean(shown) == pytest.approx(expected, abs=0.05)
 
 
 def test_reconstructions_are_the_newest_frames_in_grey_levels():
     frames = planted_scene()
-    model = train_autoencoder(frames, Arm(uniform), 1, BATCH)
+    model = train_autoencoder(frames, Remedy(uniform), 1, BATCH)
     latents = encode(model, frames)
     drawn = draw_newest(model, latents)
     assert latents.shape == (12, 64)
     obs = torch.from_numpy(frames.frames[frames.stacks[7]])[None]
     with torch.no_grad():
-        target, latent = model.encode(obs)
+        latent = model.encoder(model.normalizer(obs))
         newest = model.decoder(latent)[0, -1] * model.normalizer.std + model.normalizer.mean
-    torch.testing.assert_close(target, model.normalizer(obs))
     torch.testing.assert_close(latents[7], latent[0])
     np.testing.assert_allclose(drawn[7], newest.numpy(), atol=1e-2)
 
@@ -86,6 +95,29 @@ def test_mean_and_spread_over_seeds():
 
 
 def test_unknown_remedies_are_named():
-    with pytest.raises(ValueError, match=r"arms must be some of uniform, .* got \('magic',\)"):
-        ReconstructionBenchmarkConfig(arms=("magic",))
-    assert ReconstructionBenchmarkConfig(arms=("default",)).arms == ("default",)
+    with pytest.raises(ValueError, match=r"remedies must be some of uniform, .* got \('magic',\)"):
+        ReconstructionBenchmarkConfig(remedies=("magic",))
+    assert ReconstructionBenchmarkConfig(remedies=("default",)).remedies == ("default",)
+
+
+def test_a_result_is_written_before_it_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    def in_threads(workers: int, _context: object, begin, arguments) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(workers, initializer=begin, initargs=arguments)
+
+    monkeypatch.setattr(reconstruction, "load", lambda *_: walk(20))
+    monkeypatch.setattr(reconstruction, "calibrate", lambda *_, **__: PROJECTION)
+    monkeypatch.setattr(reconstruction, "ProcessPoolExecutor", in_threads)
+    monkeypatch.setattr(reconstruction, "_scenes", {})
+    monkeypatch.setattr(reconstruction.Console, "print", broken)
+    path = tmp_path / "reconstruction.json"
+    flags = ["--json", str(path), "--data", str(tmp_path), "--samples", str(BATCH)]
+    monkeypatch.setattr("sys.argv", ["x", *flags, "--seeds", "1", "--remedies", "uniform"])
+    with pytest.raises(OSError, match="the terminal is gone"):
+        reconstruction.main()
+    result = json.loads(path.read_text())
+    (recall,) = result["remedies"]["uniform"]["knife_recall"]["values"]
+    assert 0 <= recall <= 1
+    assert path.with_suffix(".png").stat().st_size > 1000

@@ -1,10 +1,14 @@
 """The soak study, on samples made by hand and on this process."""
 
-import os
+from mmap import mmap
+from pathlib import Path
 
+import psutil
 import pytest
 
-from benchmarks.soak import Sample, SoakConfig, sample, summary
+from benchmarks import soak
+from benchmarks.soak import Sample, SoakConfig, sample, summary, watch
+from experiment.errors import UserError
 
 
 def test_growth_is_that_of_the_second_half():
@@ -19,14 +23,40 @@ def test_growth_is_that_of_the_second_half():
 
 
 def test_a_sample_sees_an_open_file_and_a_hundred_megabytes(tmp_path):
-    before = sample(os.getpid(), 0.0)
+    before = sample(psutil.Process(), 0.0)
     with (tmp_path / "open").open("w"):
-        held = bytearray(100 * 2**20)
-        held[::4096] = b"x" * len(held[::4096])  # touched, so that it is resident
-        after = sample(os.getpid(), 1.0)
+        fresh = mmap(-1, 100 * 2**20)  # never memory that this process has freed before
+        fresh[::4096] = b"x" * len(fresh[::4096])  # touched, so that it is resident
+        after = sample(psutil.Process(), 1.0)
     assert after.files == before.files + 1
     assert after.rss_mib - before.rss_mib == pytest.approx(100, abs=5)
     assert after.threads >= 1
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts a program in the place of ``train.py``, and samples it ten times a second."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(soak, "INTERVAL", 0.1)
+    return (tmp_path / "train.py").write_text
+
+
+def test_a_training_is_sampled_until_it_is_ended(training):
+    training(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "time.sleep(60)"
+    )
+    samples = watch(1.0)
+    assert len(samples) > 3
+    assert 0 <= samples[0].seconds < samples[-1].seconds <= 1.0
+    assert samples[-1].rss_mib > 1
+
+
+def test_a_training_that_ends_by_itself_is_an_error_with_what_it_printed(training):
+    training("import sys; print('no games today'); sys.exit(3)")
+    with pytest.raises(UserError, match=r"train\.py ended with 3: no games today"):
+        watch(10.0)
 
 
 def test_impossible_settings_are_named(tmp_path):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from agent.errors import UserError
 from benchmarks.breakdown import PARTS, Stopwatch, shares
+from benchmarks.processes import MeasuredTraining, Point, run_for
 from benchmarks.throughput import ThroughputConfig, ceiling, summary
-from benchmarks.trainings import Point, Training, run_for
+from experiment.errors import UserError
 
 
 def test_ratios_are_taken_within_a_round_and_then_their_median():
@@ -33,7 +33,7 @@ def test_speed_is_measured_after_the_first_fifth():
     # Five seconds of start-up, then 100 steps a second.
     points = [Point(5.0 + k, 100 * k + 7, None) for k in range(11)]
     points[0] = Point(0.0, 0, None)
-    assert Training(points, 0.0).steps_per_second == pytest.approx(100.0)
+    assert MeasuredTraining(points, 0.0).steps_per_second == pytest.approx(100.0)
 
 
 def test_a_process_is_interrupted_in_time():
@@ -50,7 +50,7 @@ def test_the_memory_of_a_process_is_known():
 
 def test_too_few_updates_give_no_speed():
     with pytest.raises(UserError, match="2 updates are too few"):
-        _ = Training([Point(1.0, 10, None), Point(2.0, 20, None)], 0.0).steps_per_second
+        _ = MeasuredTraining([Point(1.0, 10, None), Point(2.0, 20, None)], 0.0).steps_per_second
 
 
 def test_everything_that_is_timed_is_there():

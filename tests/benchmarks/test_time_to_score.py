@@ -1,14 +1,16 @@
 """Score against time, with trainings made by hand, and the yardstick's protocol."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
 from benchmarks import sb3, time_to_score
-from benchmarks.time_to_score import TimeToScoreConfig, last_before
-from benchmarks.trainings import Point, Training
+from benchmarks.processes import MeasuredTraining, Point
+from benchmarks.time_to_score import OURS, TimeToScoreConfig, code, last_before
+from experiment.errors import UserError
 
 POINTS = [Point(20.0, 100, None), Point(55.0, 200, 10.0), Point(61.0, 300, 20.0)]
 
@@ -22,16 +24,16 @@ def test_a_minute_has_the_last_point_before_its_end():
 def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkeypatch):
     trained = []
 
-    def ours(run_dir: Path, flags: list[str], seconds: float) -> Training:
+    def ours(run_dir: Path, flags: list[str], seconds: float) -> MeasuredTraining:
         assert seconds == 120
         assert (run_dir / "commits").read_text().strip()  # who judges it later wants to know
         assert flags[2:] == ["--total-steps", "9000"]
         trained.append(("knifesight", int(flags[1])))
-        return Training([Point(30.0, 5000, 100.0), Point(100.0, 9000, 600.0)], 1.0)
+        return MeasuredTraining([Point(30.0, 5000, 100.0), Point(100.0, 9000, 600.0)], 1.0)
 
-    def theirs(algorithm: str, seed: int, _file: Path, _seconds: float) -> Training:
+    def theirs(algorithm: str, seed: int, _file: Path, _seconds: float) -> MeasuredTraining:
         trained.append((algorithm, seed))
-        return Training([Point(90.0, 800, 100.0 if algorithm == "a2c" else 50.0)], 1.0)
+        return MeasuredTraining([Point(90.0, 800, 100.0 if algorithm == "a2c" else 50.0)], 1.0)
 
     monkeypatch.setattr(time_to_score, "train_ours", ours)
     monkeypatch.setattr(time_to_score, "train_sb3", theirs)
@@ -51,6 +53,26 @@ def test_contenders_take_turns_and_finished_ones_are_kept(tmp_path: Path, monkey
     monkeypatch.setattr("sys.argv", ["time_to_score", *flags, "--total-steps", "8000"])
     with pytest.raises(UserError, match="with another length, machine or code"):
         time_to_score.main()
+
+
+def test_the_code_of_a_training_is_all_of_ours_that_it_imports():
+    root = Path(time_to_score.__file__).parents[1]
+    listed = """
+import sys, train
+for module in list(sys.modules.values()):
+    print(getattr(module, "__file__", None))
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", listed], check=True, capture_output=True, text=True, cwd=root
+    ).stdout
+    paths = [Path(line) for line in printed.splitlines()]
+    ours = [path.relative_to(root) for path in paths if path.is_relative_to(root)]
+    imported = {path.parts[0] for path in ours if ".venv" not in path.parts}
+    assert imported == set(OURS)
+
+
+def test_contenders_have_other_code_and_both_of_sb3_the_same():
+    assert code("sb3_a2c") == code("sb3_ppo") != code("knifesight")
 
 
 @pytest.mark.parametrize(

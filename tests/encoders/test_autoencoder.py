@@ -4,7 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from encoders import Decoder, Encoder, EncoderConfig, Normalizer, channels_last
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.ppo import PPO, PPOConfig
+from agent.rollout import Rollout
+from encoders import (
+    ArtifactDetector,
+    ArtifactDetectorConfig,
+    ArtifactWeightsConfig,
+    Autoencoder,
+    AutoencoderConfig,
+    Decoder,
+    DecoderConfig,
+    Encoder,
+    EncoderConfig,
+    Normalizer,
+    ReconstructionLoss,
+    artifact_weights,
+    weighted_mse,
+)
+from encoders.encoder import channels_last
+from encoders.fidelity import artifact_fidelity
 
 OBS_SHAPE = (4, 64, 144)
 
@@ -16,13 +35,13 @@ def test_the_latent_is_64_tanh_units_and_the_decoder_returns_to_the_observation(
     assert latent.shape == (3, 64)
     assert latent.abs().max() <= 1.0
     assert latent.abs().max() > 0.9  # large inputs saturate: the layer is a tanh
-    assert Decoder(OBS_SHAPE, EncoderConfig())(latent).shape == obs.shape
+    assert Decoder(OBS_SHAPE, 64, DecoderConfig())(latent).shape == obs.shape
 
 
 def test_the_autoencoder_can_learn_one_picture():
     torch.manual_seed(0)
-    config = EncoderConfig(channels=(8, 16))
-    encoder, decoder = Encoder((4, 16, 24), config), Decoder((4, 16, 24), config)
+    encoder = Encoder((4, 16, 24), EncoderConfig(channels=(8, 16)))
+    decoder = Decoder((4, 16, 24), 64, DecoderConfig())
     obs = torch.randn(1, 4, 16, 24)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 3e-3)
     for _ in range(300):
@@ -36,7 +55,7 @@ def test_the_autoencoder_can_learn_one_picture():
 def test_an_image_is_the_sum_of_outer_products_of_its_profiles():
     torch.manual_seed(0)
     frames, height, width, rank = 4, 8, 16, 3
-    decoder = Decoder((frames, height, width), EncoderConfig(rank=rank, decoder_units=5))
+    decoder = Decoder((frames, height, width), 64, DecoderConfig(units=5, rank=rank))
     latent = torch.randn(2, 64)
     profiles = decoder.layers(latent).view(2, frames, rank, height + width)
     expected = sum(
@@ -49,7 +68,7 @@ def test_an_image_is_the_sum_of_outer_products_of_its_profiles():
 
 def test_the_frames_share_what_makes_profiles_of_hidden_units():
     torch.manual_seed(0)
-    decoder = Decoder((4, 8, 16), EncoderConfig(latent_dim=4, decoder_units=5))
+    decoder = Decoder((4, 8, 16), 4, DecoderConfig(units=5))
     first = decoder.layers[0]
     assert isinstance(first, torch.nn.Linear)
     with torch.no_grad():
@@ -77,7 +96,8 @@ def test_normalizer_agrees_with_numpy_over_several_batches():
     assert normalizer.std.item() == pytest.approx(std, rel=1e-4)
     normalized = normalizer(torch.from_numpy(frames))
     torch.testing.assert_close(normalized.numpy(), ((frames - mean) / std).astype(np.float32))
-    torch.testing.assert_close(normalizer.denormalize(normalized).numpy(), frames)
+    restored = normalizer.denormalize(normalized).numpy()
+    torch.testing.assert_close(restored, frames.astype(np.float32), rtol=0, atol=1e-3)
 
 
 def test_normalised_units_in_bfloat16_are_those_of_a_mean_image_that_is_rounded():
@@ -121,3 +141,97 @@ def test_channels_last_moves_bytes_but_changes_no_number():
     normalized = normalizer(interleaved)
     assert normalized.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(normalized, normalizer(obs))
+
+
+SMALL = (4, 16, 24)
+
+
+def make_autoencoder(*, bfloat16: bool) -> Autoencoder:
+    torch.manual_seed(0)
+    encoder, decoder = EncoderConfig(12, channels=(4, 8)), DecoderConfig(units=6, rank=3)
+    autoencoder = Autoencoder(SMALL, AutoencoderConfig(encoder, decoder, bfloat16))
+    autoencoder.fit_normalizer(torch.randint(0, 256, (20, *SMALL[1:]), dtype=torch.uint8))
+    return autoencoder
+
+
+def test_the_autoencoder_is_its_parts_one_after_the_other():
+    autoencoder = make_autoencoder(bfloat16=False)
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    mean, std = autoencoder.normalizer.mean, autoencoder.normalizer.std
+    latent = autoencoder.encoder((obs - mean) / std)
+    torch.testing.assert_close(autoencoder.encode(obs), latent)
+    images = autoencoder.decoder(latent)
+    torch.testing.assert_close(autoencoder.decode(latent), images)
+    torch.testing.assert_close(autoencoder.draw(latent), images * std + mean)
+    levels = (images * std + mean).round().clamp(0, 255)
+    assert autoencoder.reconstruct(obs).dtype == torch.uint8
+    assert (autoencoder.reconstruct(obs).float() - levels).abs().max() <= 1  # rounding of halves
+    assert not autoencoder.reconstruct(obs).requires_grad
+
+
+def test_the_loss_is_the_weighted_error_of_what_is_drawn():
+    autoencoder = make_autoencoder(bfloat16=False)
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    regions = torch.zeros_like(obs)
+    regions[1, 2, 3:5, 6:9] = 1
+    weights = ArtifactWeightsConfig(artifact=7.0, empty=0.25)
+    latent = autoencoder.encode(obs)
+    loss = autoencoder.loss(latent, obs, regions, weights)
+    target = autoencoder.normalizer(obs)
+    dense = weighted_mse(autoencoder.decode(latent), target, artifact_weights(regions, weights))
+    torch.testing.assert_close(loss.weighted, dense)
+    plain = (autoencoder.decode(latent) - target).square().mean()
+    torch.testing.assert_close(loss.unweighted, plain)
+    gradients = torch.autograd.grad(loss.weighted, [*autoencoder.parameters()], retain_graph=True)
+    expected = torch.autograd.grad(dense, [*autoencoder.parameters()])
+    torch.testing.assert_close(gradients, expected)
+
+
+def test_bfloat16_is_used_where_the_processor_has_it_and_results_are_float32(monkeypatch):
+    exact = make_autoencoder(bfloat16=False)
+    rounded = make_autoencoder(bfloat16=True)
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    regions = torch.zeros_like(obs)
+    for has_it in (True, False):
+        monkeypatch.setattr("encoders.autoencoder.has_bfloat16", lambda _, has=has_it: has)
+        latent = rounded.encode(obs)
+        assert latent.dtype == rounded.decode(latent).dtype == torch.float32
+        assert torch.equal(latent, exact.encode(obs)) is not has_it
+        torch.testing.assert_close(latent, exact.encode(obs), rtol=0, atol=0.05)
+        losses = [
+            model.loss(latent, obs, regions, ArtifactWeightsConfig()) for model in (rounded, exact)
+        ]
+        assert losses[0].weighted.dtype == torch.float32
+        torch.testing.assert_close(losses[0].weighted, losses[1].weighted, rtol=0.05, atol=0)
+
+
+class DenseDecoder(torch.nn.Module):
+    """Another decoder, as somebody might write it: one layer, and the loss for any decoder."""
+
+    def __init__(self, obs_shape: tuple[int, int, int], latent_dim: int, _: DecoderConfig) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(latent_dim, int(np.prod(obs_shape)))
+        self.obs_shape = obs_shape
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        return self.layer(latent).view(-1, *self.obs_shape)
+
+    def loss(self, latent, target, regions, config) -> ReconstructionLoss:
+        images, target = self(latent).float(), target.float()
+        weighted = weighted_mse(images, target, artifact_weights(regions, config))
+        return ReconstructionLoss(weighted, (images - target).square().mean().detach())
+
+
+def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
+    # The line in Autoencoder.__init__ that names the decoder is all that has to change.
+    monkeypatch.setattr("encoders.autoencoder.Decoder", DenseDecoder)
+    torch.manual_seed(0)
+    model = ActorCritic(SMALL, 3, ActorCriticConfig())
+    rollout = Rollout(8, 4, SMALL, torch.device("cpu"))
+    rollout.frames[:] = torch.randint(0, 256, rollout.frames.shape, dtype=torch.uint8)
+    model.autoencoder.fit_normalizer(rollout.frames[0])
+    learner = PPO(model, PPOConfig(num_minibatches=2), ArtifactWeightsConfig())
+    losses = [learner.update(rollout, 10**6, 0.0)["loss/reconstruction"] for _ in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    assert artifact_fidelity(model.autoencoder, detector, *rollout.fidelity_sample())

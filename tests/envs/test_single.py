@@ -5,17 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from envs import (
-    ENV_ID,
-    NUM_ACTIONS,
-    OBSERVATION_SHAPE,
-    EnvConfig,
-    KungFuMaster,
-    Projection,
-    make_envs,
-    single,
-)
-from envs.ground_truth import KNIFE_COLOUR, LIVES, PLAYER_HEALTH, SKY_COLOUR
+from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs, single
+from envs.kung_fu_master.ram import KNIFE_COLOUR, LIVES, PLAYER_HEALTH, SKY_COLOUR
 
 PROJECTION = Projection((SKY_COLOUR, (180, 122, 48)), (KNIFE_COLOUR,))
 EXACT = EnvConfig(repeat_action_probability=0.0)
@@ -26,32 +17,32 @@ def play(env: gym.Env, seed: int | None, action: int | None = None) -> np.ndarra
     """The newest frames of 150 steps with random actions, always the same ones, or with one."""
     rng = np.random.default_rng(0)
     env.reset(seed=seed)
-    chosen = [int(rng.integers(NUM_ACTIONS)) if action is None else action for _ in range(150)]
+    chosen = [int(rng.integers(GAME.num_actions)) if action is None else action for _ in range(150)]
     return np.stack([env.step(one)[0][-1] for one in chosen])
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array"])
 def test_gymnasium_finds_nothing_to_mend(render_mode: str | None):
     # Whatever the checker only warns of is an error here, as everywhere in these tests.
-    env = gym.make(f"envs:{ENV_ID}", projection=PROJECTION, render_mode=render_mode)
+    env = gym.make(f"envs:{GAME.env_id}", projection=PROJECTION, render_mode=render_mode)
     check_env(env.unwrapped)
-    assert env.observation_space.shape == OBSERVATION_SHAPE
+    assert env.observation_space.shape == GAME.obs_shape
     assert env.observation_space.dtype == np.uint8
     assert isinstance(env.action_space, gym.spaces.Discrete)
-    assert env.action_space.n == NUM_ACTIONS
+    assert env.action_space.n == GAME.num_actions
     env.close()
 
 
 def test_it_is_the_game_that_the_agent_is_trained_on():
     unusual = Projection((SKY_COLOUR,), ())  # not what calibration would find
-    env, envs = KungFuMaster(unusual, EXACT), make_envs(EXACT, unusual, 1)
+    env, envs = SingleEnv(unusual, EXACT), make_envs(EXACT, unusual, 1)
     rng = np.random.default_rng(0)
     obs, _ = env.reset(seed=3)
     batch, _ = envs.reset(seed=4)
     score, length, games = 0.0, 0, 0
     while games < 2:
         np.testing.assert_array_equal(obs, batch[0])
-        action = int(rng.integers(NUM_ACTIONS))
+        action = int(rng.integers(GAME.num_actions))
         obs, reward, terminated, truncated, _ = env.step(action)
         batch, rewards, ended, _, infos = envs.step(np.array([action]))
         assert (reward, terminated, truncated) == (rewards[0], ended[0], False)
@@ -65,7 +56,7 @@ def test_it_is_the_game_that_the_agent_is_trained_on():
 
 
 def test_an_observation_is_the_last_four_frames_of_its_own_game():
-    env = KungFuMaster(PROJECTION)
+    env = SingleEnv(PROJECTION)
     rng = np.random.default_rng(0)
     obs, _ = env.reset(seed=0)
     over, games, history = False, 0, [obs[0]] * 4
@@ -80,15 +71,15 @@ def test_an_observation_is_the_last_four_frames_of_its_own_game():
             assert (obs != last).any(axis=(1, 2)).all()  # no frame of the last game stays
             history, over, games = [obs[-1]] * 4, False, games + 1
         else:
-            obs, _, terminated, truncated, _ = env.step(rng.integers(NUM_ACTIONS))
+            obs, _, terminated, truncated, _ = env.step(rng.integers(GAME.num_actions))
             history, over = [*history[1:], obs[-1]], terminated or truncated
 
 
 def test_observations_stay_as_they_were_when_the_game_goes_on():
-    env = KungFuMaster(PROJECTION)
+    env = SingleEnv(PROJECTION)
     obs, _ = env.reset(seed=0)
     kept = [(obs, obs.copy())]
-    for action in range(NUM_ACTIONS):
+    for action in range(GAME.num_actions):
         obs = env.step(action)[0]
         kept.append((obs, obs.copy()))
     env.reset()
@@ -96,15 +87,15 @@ def test_observations_stay_as_they_were_when_the_game_goes_on():
 
 
 def test_a_seed_makes_a_game():
-    env = KungFuMaster(PROJECTION)
+    env = SingleEnv(PROJECTION)
     game = play(env, seed=1)
     np.testing.assert_array_equal(game, play(env, seed=1))
-    np.testing.assert_array_equal(game, play(KungFuMaster(PROJECTION), seed=1))
+    np.testing.assert_array_equal(game, play(SingleEnv(PROJECTION), seed=1))
     assert (game != play(env, seed=2)).any()
 
 
 def test_a_reset_without_seed_goes_on_to_another_game():
-    env = KungFuMaster(PROJECTION)
+    env = SingleEnv(PROJECTION)
     first, second = play(env, seed=1), play(env, seed=None)
     assert (first != second).any()
     np.testing.assert_array_equal(play(env, seed=1), first)
@@ -113,18 +104,18 @@ def test_a_reset_without_seed_goes_on_to_another_game():
 
 def test_sticky_actions_are_those_of_the_protocol():
     # If every action is repeated, what was done at the start is done for ever.
-    stuck = KungFuMaster(PROJECTION, EnvConfig(repeat_action_probability=1.0))
+    stuck = SingleEnv(PROJECTION, EnvConfig(repeat_action_probability=1.0))
     np.testing.assert_array_equal(play(stuck, seed=1), play(stuck, seed=1, action=0))
-    exact = KungFuMaster(PROJECTION, EXACT)
+    exact = SingleEnv(PROJECTION, EXACT)
     np.testing.assert_array_equal(play(exact, seed=1), play(exact, seed=2))
     assert (play(exact, seed=1) != play(exact, seed=1, action=0)).any()
-    assert (play(exact, seed=1) != play(KungFuMaster(PROJECTION), seed=1)).any()
+    assert (play(exact, seed=1) != play(SingleEnv(PROJECTION), seed=1)).any()
 
 
 @pytest.mark.parametrize(("frameskip", "steps"), [(4, 10), (10, 4)])
 def test_the_frame_limit_truncates(frameskip: int, steps: int):
     config = EnvConfig(frameskip=frameskip, max_episode_frames=40)
-    env = KungFuMaster(PROJECTION, config, render_mode="rgb_array")
+    env = SingleEnv(PROJECTION, config, render_mode="rgb_array")
     assert env.metadata["render_fps"] == 60 / frameskip
     for _ in range(2):
         env.reset(seed=0)
@@ -133,7 +124,7 @@ def test_the_frame_limit_truncates(frameskip: int, steps: int):
 
 
 def test_the_ram_is_the_present_one_and_nobody_elses_to_change():
-    env = KungFuMaster(PROJECTION)
+    env = SingleEnv(PROJECTION)
     env.reset(seed=0)
     for _ in range(60):  # until the player stands on the floor
         env.step(0)
@@ -156,10 +147,10 @@ def test_without_a_projection_one_is_fitted_once(monkeypatch: pytest.MonkeyPatch
     real = single.calibrate
     monkeypatch.setattr(single, "calibrate", counted)
     single.default_projection.cache_clear()
-    assert KungFuMaster().projection == KungFuMaster().projection == PROJECTION
+    assert SingleEnv().projection == SingleEnv().projection == PROJECTION
     assert calls == [(EnvConfig(), single.CALIBRATION_SEED)]
 
 
 def test_a_render_mode_that_it_does_not_know_is_named():
     with pytest.raises(ValueError, match=r"render_mode must be one of .*'rgb_array'.* got 'ansi'"):
-        KungFuMaster(PROJECTION, render_mode="ansi")
+        SingleEnv(PROJECTION, render_mode="ansi")

@@ -1,0 +1,56 @@
+"""Trains the product's autoencoder on recorded frames with one of the compared remedies."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmarks.knife_fidelity import Scene
+from benchmarks.remedies import Remedy
+from encoders import Autoencoder, AutoencoderConfig
+from envs import GAME
+
+BATCH = 32
+LEARNING_RATE, WARM_UP = 3e-3, 100
+"""Adam's step size rises over ``WARM_UP`` steps and falls linearly to zero."""
+MAX_GRAD_NORM = 1.0
+CONFIG = AutoencoderConfig(bfloat16=False)
+"""The autoencoder of the product, but in float32: not every processor has bfloat16."""
+
+
+def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> Autoencoder:
+    """Train on ``samples`` observations, drawn at random from ``seed``."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = Autoencoder(GAME.obs_shape, CONFIG)
+    model.fit_normalizer(torch.from_numpy(train.frames[::4]))
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
+    has_artifact = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
+    any_artifact = train.stacks[has_artifact[train.stacks].any(axis=1)]
+    stacks = np.concatenate([train.stacks, *[any_artifact] * (remedy.oversampling - 1)])
+    steps = samples // BATCH
+    for step in range(steps):
+        rate = LEARNING_RATE * (1 - step / steps) * min(1.0, (step + 1) / WARM_UP)
+        optimizer.param_groups[0]["lr"] = rate
+        rows = stacks[rng.integers(len(stacks), size=BATCH)]
+        obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
+        optimizer.zero_grad()
+        error = (model.decode(model.encode(obs)) - model.normalizer(obs)).square()
+        remedy.loss(error, obs, regions).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
+        optimizer.step()
+    return model
+
+
+@torch.no_grad()
+def encode(model: Autoencoder, scene: Scene) -> Tensor:
+    """Latents of all observations, (T, Z)."""
+    starts = range(0, len(scene.stacks), 256)
+    rows = [scene.stacks[start : start + 256] for start in starts]
+    return torch.cat([model.encode(torch.from_numpy(scene.frames[row])) for row in rows])
+
+
+@torch.no_grad()
+def draw_newest(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
+    """The newest frames, (T, H, W) in grey levels, as the decoder draws them from (T, Z)."""
+    return torch.cat([model.draw(part)[:, -1] for part in torch.split(latents, 256)]).numpy()

@@ -1,0 +1,80 @@
+"""Weights under which a few pixels count in the reconstruction loss of any decoder."""
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor
+
+from settings import Checked, Within
+
+
+@dataclass(frozen=True)
+class ArtifactWeightsConfig(Checked):
+    """How much more a small artifact counts in the reconstruction loss."""
+
+    artifact: Annotated[float, Within(1, 10**6)] = 20.0
+    """Weight of a pixel in an artifact's region. Other pixels of the same frame weigh 1."""
+    empty: Annotated[float, Within(1e-6, 1)] = 0.5
+    """Weight of every pixel of a frame without any artifact."""
+    cap: Annotated[float, Within(1, 10**6, above=True)] = 100.0
+    """No pixel weighs more than this multiple of the mean weight."""
+
+
+class ReconstructionLoss(NamedTuple):
+    """Two means of the squared error of the same reconstructions, scalars."""
+
+    weighted: Tensor
+    """Under ``artifact_weights``; to learn from."""
+    unweighted: Tensor
+    """Of every pixel alike, without gradient; to look at."""
+
+
+def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
+    """Weight of each pixel before capping and normalisation: the numbers of the config.
+
+    Args:
+        regions: (B, C, H, W), non-zero in artifact regions; each of the C frames on its own.
+        config: The weights.
+
+    Returns:
+        (B, C, H, W) float32 on the device of ``regions``.
+    """
+    in_region = regions != 0
+    has_artifact = in_region.flatten(2).any(dim=2)[:, :, None, None]
+    return torch.where(in_region, config.artifact, torch.where(has_artifact, 1.0, config.empty))
+
+
+def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
+    """Weight of every pixel in the reconstruction loss; the weights of a batch sum to 1.
+
+    The pixel weights are cut to ``cap`` times their mean and divided by their sum, so that the loss
+    keeps its scale however many artifacts are in view.
+
+    Args:
+        regions: (B, C, H, W), non-zero in artifact regions.
+        config: The weights and the cap.
+
+    Returns:
+        (B, C, H, W) float32 on the device of ``regions``.
+    """
+    weights = pixel_weights(regions, config)
+    weights = torch.minimum(weights, config.cap * weights.mean())
+    return weights / weights.sum()
+
+
+def weighted_mse(reconstruction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Mean of the squared error under ``weights``: sum(w * (reconstruction - target)^2).
+
+    With equal weights that sum to 1 this is the plain mean squared error.
+
+    Args:
+        reconstruction: Any shape.
+        target: The same shape.
+        weights: The same shape, summing to 1.
+
+    Returns:
+        A scalar float32.
+    """
+    assert reconstruction.shape == target.shape == weights.shape
+    return (weights * (reconstruction.float() - target.float()).square()).sum()

@@ -1,0 +1,173 @@
+"""Many games at once, from ALE's C++ emulator to observations.
+
+ALE's vector environment renders native RGB. The play area is cut out, projected to one channel and
+stacked over the last four frames. Nothing is resized: a resize is what loses a knife.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from numpy.typing import NDArray
+
+from envs.game import GAME, STACK
+from envs.projection import Projection, fit_projection
+from settings import Checked, Within
+
+
+@dataclass(frozen=True)
+class EnvConfig(Checked):
+    """The evaluation protocol; the defaults are ALE's v5 (Machado et al. 2018)."""
+
+    repeat_action_probability: Annotated[float, Within(0, 1)] = 0.25
+    """Sticky actions: chance that the emulator repeats the previous action."""
+    frameskip: Annotated[int, Within(1, 60)] = 4
+    """Emulator frames in one agent step."""
+    max_episode_frames: Annotated[int, Within(1, 2**31 - 1)] = 108_000
+    """Emulator frames after which an episode is truncated (30 minutes of play)."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
+        if self.max_episode_frames < self.frameskip:
+            raise ValueError(
+                f"max_episode_frames must be at least frameskip ({self.frameskip}), "
+                f"got {self.max_episode_frames}"
+            )
+
+
+def make_env_parts(
+    config: EnvConfig, projection: Projection, num_envs: int, parts: int = 2
+) -> list[VectorEnv[Any, Any, Any]]:
+    """Build ``num_envs`` games in parts, so that one part plays while another waits for actions.
+
+    The parts share the processor's cores. There are never more parts than games. See ``make_envs``.
+    """
+    threads = max(1, (os.cpu_count() or 1) // parts)
+    sizes = [len(part) for part in np.array_split(np.arange(num_envs), parts) if len(part)]
+    return [make_envs(config, projection, size, threads) for size in sizes]
+
+
+def make_envs(
+    config: EnvConfig, projection: Projection, num_envs: int, num_threads: int = 0
+) -> VectorEnv[Any, Any, Any]:
+    """Build ``num_envs`` games that step together.
+
+    Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
+    ends is reset within the same step; ``infos["final_obs"]`` then holds its real last
+    observation (in the rows where it ended) and ``infos["episode"]`` its raw score ``r`` and
+    length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). ``render()``
+    returns the native screens of the last step.
+
+    Args:
+        config: The protocol.
+        projection: RGB to one channel.
+        num_envs: How many games, at least 1.
+        num_threads: Threads of the emulator; 0 for as many as there are cores.
+
+    Returns:
+        A Gymnasium vector environment with autoreset mode SAME_STEP.
+    """
+    return RecordEpisodeStatistics(
+        PlayArea(make_emulators(config, num_envs, num_threads), projection)
+    )
+
+
+def calibrate(config: EnvConfig, seed: int) -> Projection:
+    """Fit a projection to random play: 4 games of 600 agent steps, every fourth frame.
+
+    The first 60 steps of a game show an empty floor. In the rest 30 to 70 frames show a knife.
+    """
+    games, steps = 4, 600
+    envs = make_emulators(config, games)
+    rng = np.random.default_rng(seed)
+    screens, _ = envs.reset(seed=seed)
+    frames: list[NDArray[np.uint8]] = []
+    for step in range(steps):
+        if step % 4 == 0:
+            frames.append(screens[:, 0, *GAME.play_area])
+        screens, *_ = envs.step(rng.integers(GAME.num_actions, size=games))
+    envs.close()
+    return fit_projection(np.concatenate(frames))
+
+
+def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> AtariVectorEnv:
+    """ALE's own vector environment: native RGB (N, 1, 210, 160, 3), one frame, raw rewards."""
+    return AtariVectorEnv(
+        GAME.rom,
+        num_envs,
+        num_threads=num_threads,
+        frameskip=config.frameskip,
+        repeat_action_probability=config.repeat_action_probability,
+        max_num_frames_per_episode=config.max_episode_frames,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        img_height=GAME.screen[0],
+        img_width=GAME.screen[1],
+        grayscale=False,
+        stack_num=1,
+        maxpool=False,  # the maximum of two frames erases a dark knife on a bright background
+        noop_max=0,
+        use_fire_reset=False,
+        reward_clipping=False,
+    )
+
+
+class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
+    """Cuts out the play area, projects it to one channel and stacks four frames.
+
+    At an episode's start all four are its first frame. No frame crosses an episode's end.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any], projection: Projection) -> None:
+        """Wrap native-resolution RGB environments, observations (N, 1, 210, 160, 3) uint8."""
+        super().__init__(envs)
+        self._projection = projection
+        self._stacks = np.zeros((envs.num_envs, *GAME.obs_shape), np.uint8)
+        self._screens = np.zeros((envs.num_envs, *GAME.screen, 3), np.uint8)
+        self.single_observation_space = Box(0, 255, GAME.obs_shape, np.uint8)
+        self.observation_space = batch_space(self.single_observation_space, envs.num_envs)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Start every episode anew; ``seed`` and ``options`` go to the emulator."""
+        screens, infos = self.env.reset(seed=seed, options=options)
+        self._screens = screens[:, 0]
+        self._stacks = np.repeat(self._observe(self._screens)[:, None], STACK, axis=1)
+        return self._stacks, infos
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[
+        NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Act once in every game; arguments and results as in Gymnasium."""
+        screens, rewards, terminated, truncated, infos = self.env.step(actions)
+        self._screens = screens[:, 0]
+        frames = self._observe(self._screens)
+        stacks = np.empty_like(self._stacks)  # anew every time: the last one is the caller's
+        stacks[:, :-1] = self._stacks[:, 1:]
+        stacks[:, -1] = frames
+        ended = np.flatnonzero(terminated | truncated)
+        if len(ended):
+            final_obs = stacks.copy()
+            final_obs[ended, -1] = self._observe(infos["final_obs"][ended, 0])
+            infos["final_obs"] = final_obs
+            stacks[ended] = frames[ended, None]
+        self._stacks = stacks
+        return stacks, rewards, terminated, truncated, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...]:
+        """The native screens after the last step, N times (210, 160, 3) uint8."""
+        return tuple(self._screens)
+
+    def _observe(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(N, 210, 160, 3) RGB to (N, 64, 144) projected."""
+        rows, columns = GAME.play_area
+        return self._projection(screens[:, rows, columns])

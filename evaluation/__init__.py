@@ -1,0 +1,1 @@
+"""Judging trained agents: whole games, statistics, reports, videos."""

@@ -1,0 +1,110 @@
+"""Whole games with the sampled policy."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from threading import Event
+from typing import Any, NamedTuple, cast
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent.actor_critic import ActorCritic, sample
+from agent.threads import in_parallel
+
+EVALUATION_SEED = 1_000_000
+"""Default seed of the games that judge a policy."""
+MAX_PARALLEL = 16
+"""Most games played at the same time. With more of them the wait for the last would be longer."""
+Env = gym.Env[NDArray[np.uint8], Any]
+
+
+class PlayedGame(NamedTuple):
+    """A whole game that was played to judge a policy."""
+
+    score: float
+    """Raw game score."""
+    length: int
+    """Agent steps."""
+    facts: Mapping[str, Any]
+    """What the environment tells of it in ``info["facts"]``: numbers by name, perhaps nested."""
+
+
+def play_games(envs: Sequence[Env], model: ActorCritic, games: int, seed: int) -> list[PlayedGame]:
+    """Play whole games with the sampled policy.
+
+    The environments are played in two parts, each in a thread of its own. An environment begins
+    its next game as soon as its last is over, until enough have begun. Every game that begins
+    counts, however long it takes. If the first to end counted, short games would be favoured, and
+    those are the bad ones.
+
+    Args:
+        envs: At least one; observations (C, H, W) uint8.
+        model: The policy, on any device.
+        games: How many games in all, at least one for each environment.
+        seed: Seed of environments and action sampling; the same seed gives the same games.
+
+    Returns:
+        ``games`` games, those of each part in the order in which they began.
+    """
+    assert games >= len(envs) >= 1
+    cut = len(envs) - len(envs) // 2
+    parts = [part for part in (envs[:cut], envs[cut:]) if part]
+    shares = [games - games // 2, games // 2] if len(parts) > 1 else [games]
+    tasks = [
+        partial(_play, part, model, share, seed + first)
+        for part, share, first in zip(parts, shares, (0, cut), strict=False)
+    ]
+    return [game for played in in_parallel(tasks) for game in played]
+
+
+class _Seat:
+    """An environment and its current game."""
+
+    def __init__(self, env: Env, number: int, seed: int) -> None:
+        """Begin game ``number``."""
+        self.env, self.number = env, number
+        self.score, self.length = 0.0, 0
+        self.obs, _ = env.reset(seed=seed)
+
+    def begin(self, number: int) -> None:
+        """Begin another game, number ``number``; the emulator's random state continues."""
+        self.number, self.score, self.length = number, 0.0, 0
+        self.obs, _ = self.env.reset()
+
+    def step(self, action: int) -> PlayedGame | None:
+        """Act; returns the game if that ended it."""
+        self.obs, reward, terminated, truncated, info = self.env.step(action)
+        self.score += float(reward)
+        self.length += 1
+        if not (terminated or truncated):
+            return None
+        return PlayedGame(self.score, self.length, info.get("facts", {}))
+
+
+@torch.no_grad()
+def _play(
+    envs: Sequence[Env], model: ActorCritic, games: int, seed: int, stop: Event
+) -> list[PlayedGame]:
+    """Play the games of one part; fewer if ``stop`` is set."""
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    seats = [_Seat(env, number, seed + number) for number, env in enumerate(envs)]
+    begun = len(seats)
+    played: dict[int, PlayedGame] = {}  # by the order in which they began
+    while seats and not stop.is_set():
+        obs = torch.from_numpy(np.stack([seat.obs for seat in seats])).to(device)
+        actions = cast(list[int], sample(model(obs).policy, generator).tolist())
+        going_on: list[_Seat] = []
+        for seat, action in zip(seats, actions, strict=True):
+            game = seat.step(action)
+            if game:
+                played[seat.number] = game
+                if begun == games:
+                    continue  # enough have begun: this one rests
+                seat.begin(begun)
+                begun += 1
+            going_on.append(seat)
+        seats = going_on
+    return [played[number] for number in sorted(played)]

@@ -1,0 +1,148 @@
+"""Command lines: flags to configs, what a resumption may change, mistakes to one line."""
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import tyro
+
+from agent.actor_critic import ActorCritic
+from agent.ppo import PPO, NonFiniteLossError
+from envs import GAME, Projection
+from experiment.checkpoint import (
+    Checkpoint,
+    restore_model,
+    restore_optimizer,
+)
+from experiment.config import A2C, TrainConfig
+from experiment.errors import UserError
+from experiment.files import SaveError
+from experiment.run_directory import RunDirectory, load_checkpoint
+from experiment.run_statistics import RunStatistics
+from settings import Role, flat, names_with, to_json
+
+
+def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted") -> int:
+    """Run a command; returns its exit code.
+
+    What the command itself returns, or 0; 2 for a user's mistake; 1 if losses stay not finite or a
+    result cannot be written; 130 after Ctrl-C. Each of these prints one line.
+    """
+    try:
+        return command() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (NonFiniteLossError, SaveError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return 130
+
+
+def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
+    """The command line of a training to its config; with ``--resume`` the run gives the defaults.
+
+    Returns:
+        The config, and the checkpoint from which to go on: None for a new run, and for one that
+        was ended before its first checkpoint.
+
+    Raises:
+        UserError: If there is nothing to resume, or a flag would change what was trained.
+    """
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    early.add_argument("--run-dir", "--run_dir", type=Path, default=TrainConfig.run_dir)
+    early.add_argument("--resume", action="store_true")
+    early.add_argument("--algorithm", default="ppo")
+    try:
+        chosen, _ = early.parse_known_args(argv)
+    except argparse.ArgumentError:  # a flag without its value, which tyro will name
+        chosen = early.parse_args([])
+    if not chosen.resume:
+        a2c = TrainConfig(ppo=A2C, algorithm="a2c")
+        default = a2c if chosen.algorithm == "a2c" else TrainConfig()
+        return tyro.cli(TrainConfig, default=default, args=argv), None
+    run = RunDirectory(chosen.run_dir)
+    if run.ended_early():
+        resumed, saved = None, run.read_config()
+    else:
+        resumed = load_checkpoint(chosen.run_dir, check_resumable)
+        saved = resumed.read(TrainConfig, "config")
+    default = replace(saved, run_dir=chosen.run_dir, resume=False)
+    config = tyro.cli(TrainConfig, default=default, args=argv)
+    changeable = names_with(TrainConfig, Role.NEUTRAL, Role.EXTENDABLE)
+    old = flat(to_json(saved))
+    for name, new in flat(to_json(config)).items():
+        if new != old[name] and name not in changeable:
+            raise UserError(f"{name} cannot change on resume: the run has {old[name]}, got {new}")
+    return config, resumed
+
+
+def check_resumable(checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError unless a training can go on from ``checkpoint``."""
+    config = checkpoint.read(TrainConfig, "config")
+    checkpoint.read(RunStatistics, "statistics")
+    checkpoint.read(Projection, "projection")
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
+    restore_model(checkpoint, model)
+    restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights).optimizer)
+
+
+def available_device(name: str) -> torch.device:
+    """The device called ``name``: cpu, cuda (the first GPU) or cuda:N.
+
+    Raises:
+        UserError: If this machine has none of that name.
+    """
+    gpus = torch.cuda.device_count()
+    if name == "cpu":
+        return torch.device("cpu")
+    if found := re.fullmatch(r"cuda(?::(\d{1,4}))?", name):
+        index = int(found[1] or 0)
+        if index < gpus:
+            torch.cuda.set_device(index)  # it takes no name without a number
+            return torch.device("cuda", index)
+    there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(gpus))])
+    raise UserError(f"device {name} is not available; this machine has {there}")
+
+
+def resume_command(run_dir: Path) -> str:
+    """What goes on with a run, to be copied."""
+    return f"{python()} train.py --run-dir {shlex.quote(str(run_dir))} --resume"
+
+
+def evaluate_command(run_dir: Path) -> str:
+    """What makes a video of a run's agent, to be copied."""
+    return f"{python()} evaluate.py --checkpoint {shlex.quote(str(run_dir))} --video game.mp4"
+
+
+def python() -> Path:
+    """The running interpreter, as short as it can be named here."""
+    path = Path(sys.executable)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def check_output(path: Path, name: str = "json") -> None:
+    """Make the directory of a result before the long work.
+
+    Args:
+        path: File for the result.
+        name: Of the flag that gave it.
+
+    Raises:
+        UserError: If ``path`` cannot be written.
+    """
+    try:
+        existed = path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+        if not existed:
+            path.unlink()
+    except (OSError, ValueError) as error:  # a null byte in it is a ValueError
+        raise UserError(f"{name} must be a file that can be written, got {path}") from error

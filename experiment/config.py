@@ -1,0 +1,101 @@
+"""What a training is configured with."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from agent.actor_critic import ActorCriticConfig
+from agent.ppo import PPOConfig
+from encoders import ArtifactDetectorConfig, ArtifactWeightsConfig
+from envs import STACK, EnvConfig
+from experiment.errors import UserError
+from settings import Checked, Role, Seed, Within
+
+A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
+"""Defaults of the ``ppo`` group under ``--algorithm a2c``."""
+MAX_ROLLOUT = 2**17
+"""Agent steps in a rollout at most; they take 2.4 GB."""
+MAX_MINIBATCH = 2**13
+"""Agent steps in a minibatch at most; their observations take 1.2 GB in float32."""
+Steps = Annotated[int, Within(1, 10**12)]
+"""A number of agent steps."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """Train a knife-aware agent on Kung-Fu Master.
+
+    Lengths of time are in agent steps (four emulator frames each), summed over environments.
+    """
+
+    run_dir: Annotated[Path, Role.NEUTRAL] = Path("runs/kung_fu_master")
+    """Directory of the run: config, TensorBoard events, checkpoints, final evaluation."""
+    resume: Annotated[tyro.conf.FlagCreatePairsOff[bool], Role.NEUTRAL] = False
+    """Go on from the latest checkpoint in ``run_dir``, or start again if the run was ended before
+    its first; other flags may then only change ``total-steps``, ``num-envs``, ``device``,
+    ``evaluation-games``, ``ppo.max-skipped`` and the intervals."""
+    seed: Seed = 1
+    """Seed of everything random."""
+    total_steps: Annotated[Steps, Role.EXTENDABLE] = 500_000
+    """Agent steps after which training ends."""
+    num_envs: Annotated[int, Within(1, 1024), Role.EXTENDABLE] = 32
+    """Games played at the same time."""
+    device: Annotated[str, Role.NEUTRAL] = "cpu"
+    """Where the network runs: cpu, cuda or cuda:N."""
+    algorithm: Literal["ppo", "a2c"] = "ppo"
+    """PPO, or A2C: the same learner with one epoch over one minibatch of a short rollout. Sets the
+    defaults of the ``ppo`` group."""
+    image_interval: Annotated[Steps, Role.NEUTRAL] = 25_000
+    """Steps between two image grids and histograms in TensorBoard."""
+    film_interval: Annotated[Steps, Role.NEUTRAL] = 100_000
+    """Steps between two films of a game, and two snapshots for the projector, in TensorBoard."""
+    checkpoint_interval: Annotated[Steps, Role.NEUTRAL] = 50_000
+    """Steps between two checkpoints."""
+    evaluation_games: Annotated[int, Within(0, 10_000), Role.NEUTRAL] = 30
+    """Whole games played at the end; 0 for none."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    model: ActorCriticConfig = field(default_factory=ActorCriticConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    detector: ArtifactDetectorConfig = field(default_factory=ArtifactDetectorConfig)
+    weights: ArtifactWeightsConfig = field(default_factory=ArtifactWeightsConfig)
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
+        if "\0" in str(self.run_dir):
+            raise UserError(f"run_dir must not have a null byte, got {str(self.run_dir)!r}")
+        if self.ppo.num_steps % STACK:
+            raise UserError(
+                f"ppo.num_steps must be a multiple of {STACK}, got {self.ppo.num_steps}"
+            )
+        if self.num_envs * self.ppo.num_steps > MAX_ROLLOUT:
+            raise UserError(
+                f"num_envs * ppo.num_steps must be at most {MAX_ROLLOUT}, "
+                f"got {self.num_envs} * {self.ppo.num_steps}"
+            )
+        if self.num_envs * self.ppo.num_steps > MAX_MINIBATCH * self.ppo.num_minibatches:
+            raise UserError(
+                f"num_envs * ppo.num_steps / ppo.num_minibatches must be at most {MAX_MINIBATCH}, "
+                f"got {self.num_envs} * {self.ppo.num_steps} / {self.ppo.num_minibatches}"
+            )
+        fewest = self.ppo.num_steps // STACK * self.num_envs
+        if self.ppo.num_minibatches > fewest:
+            raise UserError(
+                f"ppo.num_minibatches must be at most {fewest} "
+                f"(num_envs * ppo.num_steps / {STACK}), got {self.ppo.num_minibatches}"
+            )
+        if self.algorithm == "a2c" and (self.ppo.num_epochs, self.ppo.num_minibatches) != (1, 1):
+            raise UserError(
+                "algorithm a2c needs ppo.num_epochs 1 and ppo.num_minibatches 1, "
+                f"got {self.ppo.num_epochs} and {self.ppo.num_minibatches}"
+            )
+
+    def game_seed(self, updates: int) -> int:
+        """Seed of the games that a run begins after so many updates.
+
+        Each resumption plays games that the run has not seen, and no two seeds share a game.
+        """
+        return int(np.random.SeedSequence((self.seed, updates)).generate_state(1)[0] >> 2)

@@ -1,0 +1,48 @@
+"""A checkpoint to everything that lets an agent play."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.actor_critic import ActorCritic
+from encoders import ArtifactDetector
+from envs import GAME, Projection
+from experiment.checkpoint import Checkpoint, restore_model
+from experiment.config import TrainConfig
+from experiment.run_directory import load_checkpoint
+from experiment.run_statistics import RunStatistics
+
+
+class TrainedAgent(NamedTuple):
+    """What a checkpoint holds for somebody who wants to play."""
+
+    checkpoint: Checkpoint
+    config: TrainConfig
+    """With which it was trained."""
+    model: ActorCritic
+    projection: Projection
+    detector: ArtifactDetector
+    statistics: RunStatistics
+    """Of its training."""
+
+
+def load_agent(path: Path) -> TrainedAgent:
+    """Load a checkpoint file, or the newest usable one of a run directory.
+
+    Raises:
+        CheckpointError: If there is none that fits.
+    """
+    return _build(load_checkpoint(path, _build))
+
+
+def _build(checkpoint: Checkpoint) -> TrainedAgent:
+    config = checkpoint.read(TrainConfig, "config")
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
+    restore_model(checkpoint, model)
+    return TrainedAgent(
+        checkpoint,
+        config,
+        model,
+        checkpoint.read(Projection, "projection"),
+        ArtifactDetector(config.detector),
+        checkpoint.read(RunStatistics, "statistics"),
+    )

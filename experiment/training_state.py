@@ -1,0 +1,51 @@
+"""What of a training goes into a checkpoint and comes back."""
+
+import torch
+
+from agent.actor_critic import ActorCritic
+from agent.ppo import PPO
+from envs import GAME, Projection, calibrate
+from experiment.checkpoint import Checkpoint, capture, restore
+from experiment.config import TrainConfig
+from experiment.run_directory import RunDirectory
+from experiment.run_statistics import RunStatistics
+from settings import to_json
+
+
+class TrainingState:
+    """Model, optimizer, statistics and projection of a run."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        run: RunDirectory,
+        resumed: Checkpoint | None,
+    ) -> None:
+        """Make everything, anew or as ``resumed`` left it; torch's random state too.
+
+        Raises:
+            CheckpointError: If the checkpoint does not fit.
+        """
+        torch.manual_seed(config.seed)
+        self._config, self._run = config, run
+        self.resumed = resumed
+        self.model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model).to(device)
+        self.ppo = PPO(self.model, config.ppo, config.weights)
+        if resumed:
+            self.statistics = resumed.read(RunStatistics, "statistics")
+            self.statistics.best = run.best_score()  # this checkpoint may be older or newer
+            self.projection = resumed.read(Projection, "projection")
+            restore(resumed, self.model, self.ppo.optimizer)
+        else:
+            self.statistics = RunStatistics()
+            self.projection = calibrate(config.env, config.game_seed(0))
+
+    def save(self) -> None:
+        """Write a checkpoint, and the best one if it is.
+
+        Raises:
+            SaveError: If one cannot be written; names the latest checkpoint that is there.
+        """
+        state = {"config": to_json(self._config), "projection": to_json(self.projection)}
+        self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)

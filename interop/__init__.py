@@ -1,0 +1,1 @@
+"""Trained policies and encoders in other software: ONNX, the Hub, Stable-Baselines3."""

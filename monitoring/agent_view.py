@@ -1,0 +1,60 @@
+"""A game as its agent sees it: the picture beside observation, reconstruction and weight map."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent.actor_critic import ActorCritic
+from encoders import ArtifactDetector, ArtifactWeightsConfig, pixel_weights
+from monitoring.pictures import Picture, agent_view
+
+
+class AgentView(gym.Wrapper[NDArray[np.uint8], Any, NDArray[np.uint8], Any]):
+    """Renders a game together with what the model makes of its newest frame."""
+
+    def __init__(
+        self,
+        env: gym.Env[NDArray[np.uint8], Any],
+        model: ActorCritic,
+        detector: ArtifactDetector,
+        weights: ArtifactWeightsConfig,
+    ) -> None:
+        """Wrap a game whose ``render()`` returns RGB (H, W, 3) uint8."""
+        super().__init__(env)
+        self._model, self._detector, self._weights = model, detector, weights
+
+    @property
+    def render_mode(self) -> str:
+        """Always pictures; Gymnasium's HumanRendering asks for it."""
+        return "rgb_array"
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """As in Gymnasium."""
+        self._obs, info = self.env.reset(seed=seed, options=options)
+        return self._obs, info
+
+    def step(self, action: Any) -> tuple[NDArray[np.uint8], Any, bool, bool, dict[str, Any]]:
+        """As in Gymnasium."""
+        self._obs, reward, terminated, truncated, info = self.env.step(action)
+        return self._obs, reward, terminated, truncated, info
+
+    @property
+    def has_artifact(self) -> bool:
+        """Whether the detector finds an artifact in the newest frame."""
+        return bool(self._detector(self._obs[-1:]).any())
+
+    def render(self) -> Picture:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The present step, RGB uint8 of even height and width."""
+        screen: Any = self.env.render()
+        newest = self._obs[-1:]
+        device = next(self._model.parameters()).device
+        regions = torch.from_numpy(self._detector(newest))[None]
+        weights = pixel_weights(regions, self._weights)[0, 0] / self._weights.artifact
+        obs = torch.from_numpy(self._obs[None]).to(device)
+        reconstruction = self._model.autoencoder.reconstruct(obs)[0, -1].cpu()
+        return agent_view(screen, newest[0], reconstruction.numpy(), weights.numpy())

@@ -1,0 +1,82 @@
+"""What a training says in the terminal."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from envs import Projection
+
+
+class ProgressLine:
+    """A live line on a terminal; elsewhere (a log file) a plain line every half minute."""
+
+    PLAIN_INTERVAL = 30.0
+    """Seconds between two plain lines."""
+
+    def __init__(self, console: Console, steps: int, total_steps: int) -> None:
+        """Begin at ``steps`` of ``total_steps`` agent steps."""
+        self._console, self._total = console, total_steps
+        # The text fits 80 columns; the bar takes what is left.
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            console=console,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("first games ...", total=total_steps, completed=steps)
+        self._bar.start()
+        self._printed = time.monotonic()
+
+    def update(self, steps: int, metrics: Mapping[str, float]) -> None:
+        """Show the state after an update; the recent score and recall may not be there yet."""
+        steps_per_second = metrics["speed/steps_per_second"]
+        minutes = max(self._total - steps, 0) / steps_per_second / 60
+        score = metrics.get("episode/return_recent")
+        recall = metrics.get("artifacts/recall_recent")
+        line = (
+            f"{steps / 1000:,.0f}k/{self._total / 1000:,.0f}k steps, {steps_per_second:,.0f}/s, "
+            f"{minutes:.0f} min left, "
+            f"score {'-' if score is None else format(score, ',.0f')}, "
+            f"artifacts kept {'-' if recall is None else format(recall, '.0%')}"
+        )
+        self._bar.update(self._task, completed=steps, description=line)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._printed >= self.PLAIN_INTERVAL:
+            self._printed = now
+            self._console.print(line, highlight=False)
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        self._bar.stop()
+
+
+def describe_projection(projection: Projection) -> str:
+    """What the calibration found."""
+    colours = ", ".join(map(str, projection.artifacts))
+    if not colours:
+        return "warning: random play shows no small thing that flies alone; nothing will be found"
+    return f"colours of small things that fly alone: {colours}"
+
+
+def describe_training(
+    steps: int, minutes: float, checkpoint: Path | None, fidelity: Mapping[str, float | None]
+) -> str:
+    """What a complete training took and what its reconstruction keeps.
+
+    Args:
+        steps: Agent steps.
+        minutes: Duration.
+        checkpoint: The last one.
+        fidelity: As ``RunStatistics.final_fidelity`` returns it.
+    """
+    line = f"trained {steps:,} steps in {minutes:.1f} minutes: {checkpoint}"
+    recall, ghost_rate = fidelity["artifact_recall"], fidelity["artifact_ghost_rate"]
+    if recall is not None:
+        line += f"\nthe reconstruction keeps {recall:.1%} of the artifacts"
+        if ghost_rate is not None:
+            line += f" and has one in {ghost_rate:.1%} of the frames without any"
+    return line

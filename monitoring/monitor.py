@@ -1,0 +1,200 @@
+"""TensorBoard: curves, and pictures of what the encoder loses."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from agent.actor_critic import ActorCritic
+from agent.rollout import Rollout, spread
+from encoders import ArtifactWeightsConfig, pixel_weights
+from encoders.latents import latent_metrics
+from monitoring.film import gif
+from monitoring.layout import custom_scalars
+from monitoring.pictures import GREY, YELLOW, Picture, sample_column, side_by_side, square
+from monitoring.projector import Embedding, write_embedding
+from monitoring.summaries import animation, hyperparameters
+
+
+class Sample(NamedTuple):
+    """An observation and its artifact regions, (C, H, W) uint8 each."""
+
+    obs: Tensor
+    regions: Tensor
+
+
+class Monitor:
+    """Writes one run's event files. The horizontal axis is agent steps everywhere."""
+
+    COLUMNS = 2
+    """Samples in an image grid."""
+    LATENTS = 512
+    """Observations in the histograms of latent and policy."""
+    POINTS = 256
+    """Observations in the projector at most, half of them with an artifact if there are as many."""
+
+    def __init__(self, log_dir: Path, steps: int, warn: Callable[[str], object]) -> None:
+        """Open a new event file; what an earlier one holds beyond ``steps`` is hidden.
+
+        If it cannot be written any more, ``warn`` is told once and nothing more is written: a full
+        disk does not end a training.
+        """
+        self._log_dir, self._warn = log_dir, warn
+        self._writer: SummaryWriter | None = None
+        try:
+            self._writer = SummaryWriter(log_dir, purge_step=steps + 1)
+        except OSError as error:
+            self._end(error)
+        self._remembered: Sample | None = None
+
+    def begin(self, config: Mapping[str, Any], names: Set[str], resume: str, steps: int) -> None:
+        """Write what the run is: layout of the charts, hyperparameters, config as text.
+
+        Args:
+            config: Every field by its dotted name.
+            names: Names of the hyperparameters among them.
+            resume: The command that goes on with the run.
+            steps: Agent steps so far.
+        """
+        lines = ["To go on:", "", f"    {resume}", "", "|field|value|", "|---|---|"]
+        lines += [f"|{name}|{value}|" for name, value in config.items()]
+        described = hyperparameters({name: config[name] for name in config if name in names})
+        self._session_end = described.end
+
+        def write(writer: SummaryWriter) -> None:
+            writer.add_custom_scalars(custom_scalars())
+            writer.add_text("run", "\n".join(lines), steps)
+            self._summary(writer, described.start, steps)
+
+        self._write(write)
+
+    def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
+        """Write every metric under its tag."""
+        self._write(lambda writer: [writer.add_scalar(*row, steps) for row in metrics.items()])
+
+    def remember(self, rollout: Rollout) -> None:
+        """Keep one observation with an artifact in its newest frame, if the rollout has one."""
+        found = rollout.has_artifact.flatten().nonzero().flatten().cpu()
+        if len(found):
+            self._remembered = self._sample(rollout, found[len(found) // 2])
+
+    def reconstructions(
+        self, model: ActorCritic, rollout: Rollout, weights: ArtifactWeightsConfig, steps: int
+    ) -> dict[str, Picture]:
+        """Write grids of real samples and return them by tag.
+
+        ``reconstruction/with_artifact`` holds frames of the rollout with an artifact, or the last
+        one seen; it is left out if none was seen yet. ``reconstruction/without_artifact`` holds
+        frames without any.
+        """
+        with_artifact = rollout.spread(self.COLUMNS, artifact=True)
+        without = rollout.spread(self.COLUMNS, artifact=False)
+        samples = {
+            "reconstruction/with_artifact": [self._sample(rollout, i) for i in with_artifact],
+            "reconstruction/without_artifact": [self._sample(rollout, i) for i in without],
+        }
+        if not len(with_artifact) and self._remembered:
+            samples["reconstruction/with_artifact"] = [self._remembered]
+        images = {
+            tag: draw_samples(model, chosen, weights) for tag, chosen in samples.items() if chosen
+        }
+
+        def write(writer: SummaryWriter) -> None:
+            for tag, image in images.items():
+                writer.add_image(tag, image, steps, dataformats="HWC")
+
+        self._write(write)
+        return images
+
+    @torch.no_grad()
+    def latents(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
+        """Write how a sample of the rollout uses the latent, and how sure the policy is of it."""
+        indices = spread(torch.arange(rollout.size, device=rollout.frames.device), self.LATENTS)
+        policy, _, latent = model(rollout.observations(indices))
+        histograms = {
+            "latent/activations": latent,
+            "latent/deviation_of_units": latent.std(dim=0),
+            "policy/probabilities": policy.probs,
+            "policy/highest_probability": policy.probs.amax(dim=1),
+        }
+
+        def write(writer: SummaryWriter) -> None:
+            for tag, value in latent_metrics(latent).items():
+                writer.add_scalar(tag, value, steps)
+            for tag, values in histograms.items():
+                writer.add_histogram(tag, values.float().cpu(), steps, bins=50)  # pyright: ignore[reportArgumentType]
+
+        self._write(write)
+
+    @torch.no_grad()
+    def embedding(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
+        """Write a sample of the rollout for the projector, in place of the one before."""
+        with_artifact = rollout.spread(self.POINTS // 2, artifact=True)
+        without = rollout.spread(self.POINTS - len(with_artifact), artifact=False)
+        obs = rollout.observations(torch.cat([with_artifact, without]))
+        policy, value, latent = model(obs)
+        labels = {
+            "artifact": ["yes"] * len(with_artifact) + ["no"] * len(without),
+            "value": [f"{number:.3f}" for number in value.tolist()],
+            "likeliest action": [str(action) for action in policy.probs.argmax(dim=1).tolist()],
+        }
+        frames = obs[:, -1].cpu().numpy()
+        colours = [YELLOW] * len(with_artifact) + [GREY] * len(without)
+        thumbnails = np.stack([square(*pair) for pair in zip(frames, colours, strict=True)])
+        embedding = Embedding(latent.cpu().numpy(), thumbnails, labels)
+        name = f"latent after {steps:,} steps"
+        self._write(lambda _: write_embedding(self._log_dir, name, embedding))
+
+    def film(self, pictures: Sequence[Picture], pictures_per_second: float, steps: int) -> None:
+        """Write a film as ``game/film``."""
+        summary = animation("game/film", gif(pictures, pictures_per_second), pictures[0].shape[:2])
+        self._write(lambda writer: self._summary(writer, summary, steps))
+
+    def end(self, final: Mapping[str, float], steps: int) -> None:
+        """Write what came out, and that the training is complete.
+
+        The HParams page compares runs by it: it shows a run's first five metrics in the order of
+        their tags, where capital letters come first.
+        """
+        self.scalars({f"Final/{name}": value for name, value in final.items()}, steps)
+        self._write(lambda writer: self._summary(writer, self._session_end, steps))
+
+    def close(self) -> None:
+        """Flush and close the event file."""
+        self._write(SummaryWriter.close)
+
+    @staticmethod
+    def _summary(writer: SummaryWriter, summary: Any, steps: int) -> None:
+        writer._get_file_writer().add_summary(summary, steps)  # pyright: ignore[reportPrivateUsage]
+
+    def _write(self, write: Callable[[SummaryWriter], object]) -> None:
+        if self._writer:
+            try:
+                write(self._writer)
+            except OSError as error:
+                self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        self._writer = None
+        self._warn(f"warning: TensorBoard's events end here: {error.strerror or error}")
+
+    @staticmethod
+    def _sample(rollout: Rollout, index: Tensor) -> Sample:
+        index = index.reshape(1).to(rollout.frames.device)
+        return Sample(rollout.observations(index)[0], rollout.observation_regions(index)[0])
+
+
+def draw_samples(
+    model: ActorCritic, samples: Sequence[Sample], config: ArtifactWeightsConfig
+) -> Picture:
+    """The newest frame of each sample as a column of the image grid, RGB uint8."""
+    obs = torch.stack([sample.obs for sample in samples])
+    regions = torch.stack([sample.regions for sample in samples])
+    weights = pixel_weights(regions, config) / config.artifact
+    views = [obs, model.autoencoder.reconstruct(obs), regions, weights]
+    newest = [view[:, -1].cpu().numpy() for view in views]
+    return side_by_side([sample_column(*column) for column in zip(*newest, strict=True)])

@@ -1,0 +1,112 @@
+"""Figures of reconstructions, against arithmetic on planted knives."""
+
+import numpy as np
+import pytest
+
+from benchmarks.knife_fidelity import Scene, fidelity, probes
+from encoders import ArtifactDetector, ArtifactDetectorConfig
+from envs.kung_fu_master.ram import Box, Kind
+
+DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
+
+
+def make_scene(seed: int, count: int = 40) -> Scene:
+    """Grey frames; every second one holds a knife of eight pixels somewhere."""
+    rng = np.random.default_rng(seed)
+    frames = np.full((count, 64, 144), 128, np.uint8)
+    knives = []
+    for t in range(0, count, 2):
+        box = Box(Kind.KNIFE, int(rng.integers(5, 50)), int(rng.integers(5, 130)), 2, 4)
+        own = box.mask(64, 144)
+        frames[t][own] = 255
+        knives.append((t, box, own))
+    return Scene(frames, np.arange(count)[:, None].repeat(4, 1), DETECTOR(frames), knives)
+
+
+def test_a_perfect_reconstruction():
+    scene = make_scene(0)
+    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, DETECTOR)
+    assert figures == {
+        "knife_recall": 1.0,
+        "knife_recall_every_pixel": 1.0,
+        "ghost_rate": 0.0,
+        "smear_rate": 0.0,
+        "position_error_px": 0.0,
+        "background_mse": 0.0,
+        "knife_mse": 0.0,
+    }
+
+
+def test_lost_faint_and_moved_knives():
+    scene = make_scene(0)
+    drawn = np.full_like(scene.frames, 128, np.float32)
+    for n, (t, box, own) in enumerate(scene.knives):
+        if n < 5:  # at its place, with seven tenths of its contrast
+            drawn[t][own] = 128 + 0.7 * 127
+        elif n < 10:  # at its place, with four tenths
+            drawn[t][own] = 128 + 0.4 * 127
+        elif n < 15:  # three pixels to the right
+            drawn[t][:, 3:] = scene.frames[t][:, :-3]
+        else:  # one of eight pixels is missing
+            drawn[t][own] = 255
+            drawn[t, box.top, box.left] = 128
+    figures = fidelity(scene, drawn, 10.0, DETECTOR)
+    # Half of the contrast is 191.5: the first five and the last five reach it on average.
+    assert figures["knife_recall"] == pytest.approx(10 / 20)
+    assert figures["knife_recall_every_pixel"] == pytest.approx(5 / 20)
+    # The region of 7 pixels grown by two has its centre where the whole one has it, nearly.
+    assert figures["position_error_px"] == pytest.approx((5 * 0 + 5 * 3 + 5 * 0.0) / 15, abs=0.1)
+    lost = [0.3**2, 0.6**2, 6 / 8, 1 / 8]
+    assert figures["knife_mse"] == pytest.approx(np.mean(lost) * 12.7**2, rel=1e-5)
+
+
+def test_ghosts_are_counted_in_frames_without_any():
+    scene = make_scene(0)
+    drawn = scene.frames.astype(np.float32)
+    drawn[1:8:2, 20:22, 20:24] = 300.0  # four of the twenty frames without; brighter than white
+    drawn[9:12:2, 20, 20:60] = 300.0  # two more hold a streak that is no small artifact
+    figures = fidelity(scene, drawn, 10.0, DETECTOR)
+    assert figures["ghost_rate"] == pytest.approx(4 / 20)
+    assert figures["smear_rate"] == pytest.approx(6 / 20)
+    outside = (scene.regions == 0).sum()
+    expected = (4 * 8 + 2 * 40) * 17.2**2 / outside
+    assert figures["background_mse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
+    scene = make_scene(0)
+    scene.regions[0] = 0
+    drawn = scene.frames.astype(np.float32)
+    drawn[0] = 128.0
+    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, DETECTOR)
+    assert figures["ghost_rate"] == figures["smear_rate"] == 0.0
+    assert fidelity(scene, drawn, 10.0, DETECTOR)["background_mse"] == 0.0
+
+
+def test_a_thinned_scene_keeps_the_truth_of_what_is_left():
+    scene = make_scene(0)
+    thinned = scene.thinned(4)
+    assert len(thinned.stacks) == 10
+    assert [t for t, *_ in thinned.knives] == list(range(10))  # every fourth frame has a knife
+    for t, _, own in thinned.knives:
+        assert (scene.frames[thinned.stacks[t, -1]][own] == 255).all()
+
+
+def test_a_latent_that_knows_the_place_is_read_and_one_that_does_not_is_not():
+    train, test = make_scene(1, 400), make_scene(2, 400)
+
+    rng = np.random.default_rng(3)
+
+    def latents(scene: Scene, *, knows: bool) -> np.ndarray:
+        values = rng.normal(size=(400, 3)).astype(np.float32)
+        if knows:
+            for t, box, _ in scene.knives:
+                values[t, 0], values[t, 1] = box.left / 10, 9.0
+        return values
+
+    figures = probes(train, latents(train, knows=True), test, latents(test, knows=True))
+    assert figures["probe_r2_x"] > 0.98
+    assert figures["probe_presence_auc"] > 0.99
+    figures = probes(train, latents(train, knows=False), test, latents(test, knows=False))
+    assert figures["probe_r2_x"] < 0.5
+    assert figures["probe_presence_auc"] < 0.8

@@ -1,0 +1,62 @@
+"""The score study keeps its result, whatever the runs are like."""
+
+import json
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from benchmarks import score
+from envs import GAME
+from evaluation.games import PlayedGame
+from evaluation.report import report
+from experiment.run_directory import RunDirectory
+from experiment.run_statistics import RunStatistics
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Lays trained and judged runs of seeds 1, 2, ... with these recalls; returns the JSON file."""
+
+    def lay(*recalls: float | None) -> Path:
+        for seed, recall in enumerate(recalls, 1):
+            had = deque([] if recall is None else [recall])
+            statistics = RunStatistics(steps=6000, seconds=60.0, recall=had)
+            games = [PlayedGame(100.0 * seed, 5, {}), PlayedGame(300.0 * seed, 5, {})]
+            run = RunDirectory(tmp_path / "runs" / f"seed_{seed}")
+            run.path.mkdir(parents=True)
+            run.write_evaluation(report(games, GAME, "run", "digest", 9, 1.0, statistics))
+        path = tmp_path / "score.json"
+        seeds = [str(seed) for seed in range(1, len(recalls) + 1)]
+        flags = ["--json", str(path), "--runs", str(tmp_path / "runs"), "--seeds", *seeds]
+        monkeypatch.setattr("sys.argv", ["score", *flags])
+        return path
+
+    return lay
+
+
+@pytest.mark.parametrize(
+    ("recalls", "mean"), [((None, None), None), ((None, 0.5), 0.5), ((1.0, 0.5), 0.75)]
+)
+def test_a_run_without_artifacts_does_not_lose_the_study(study, capsys, recalls, mean):
+    path = study(*recalls)
+    score.main()
+    found = json.loads(path.read_text())
+    assert (found["mean_over_seeds"], found["lowest_seed"]) == (300.0, 200.0)
+    assert found["artifact_recall_over_seeds"] == mean
+    assert [run["train_seed"] for run in found["runs"]] == [1, 2]
+    assert [run["artifact_recall"] for run in found["runs"]] == list(recalls)
+    rows = [line for line in capsys.readouterr().out.splitlines() if " min " in line]
+    kept = [row.split("│")[5].strip() for row in rows]
+    assert kept == ["-" if recall is None else f"{recall:.1%}" for recall in recalls]
+
+
+def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    path = study(1.0)
+    monkeypatch.setattr(score.Console, "print", broken)
+    with pytest.raises(OSError, match="the terminal is gone"):
+        score.main()
+    assert json.loads(path.read_text())["mean_over_seeds"] == 200.0

@@ -1,0 +1,1 @@
+"""Tests of Kung-Fu Master's own."""

@@ -1,0 +1,63 @@
+"""Judging: games that are counted fairly, the same for the same seed."""
+
+import torch
+
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from encoders import AutoencoderConfig, EncoderConfig
+from evaluation.games import play_games
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingGame
+
+
+def make_model() -> ActorCritic:
+    torch.manual_seed(0)
+    config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+
+
+def lengths(envs: list[CountingGame], games: int) -> list[int]:
+    return [game.length for game in play_games(envs, make_model(), games, seed=0)]
+
+
+def test_every_game_that_begins_counts_however_long_it_is():
+    # Three seats in one half would be 2 and 50 and 2: two halves of two, the long one in the first.
+    seats = [CountingGame(2), CountingGame(50), CountingGame(2), CountingGame(2)]
+    assert lengths(seats, games=8) == [2, 50, 2, 2, 2, 2, 2, 2]
+    # With more games than the short seat can begin in 50 steps, the long one plays a second.
+    assert lengths([CountingGame(2), CountingGame(50)], games=60).count(50) == 30
+    assert lengths([CountingGame(2), CountingGame(50), CountingGame(2)], games=60).count(50) == 2
+
+
+def test_a_seat_rests_once_enough_games_have_begun():
+    seats = [CountingGame(3), CountingGame(40)]
+    assert lengths(seats, games=2) == [3, 40]
+    assert [len(seat.seeds) for seat in seats] == [1, 1]
+
+
+def test_halves_share_the_games():
+    seats = [CountingGame(3), CountingGame(3), CountingGame(5)]
+    assert lengths(seats, games=7) == [3] * 4 + [5] * 3
+    assert lengths([CountingGame(4)], games=3) == [4, 4, 4]
+
+
+def test_every_seat_is_seeded_once_and_differently():
+    seats = [CountingGame(3), CountingGame(3), CountingGame(5)]
+    play_games(seats, make_model(), games=9, seed=70)
+    assert [seat.seeds[0] for seat in seats] == [70, 71, 72]
+    assert all(seed is None for seat in seats for seed in seat.seeds[1:])
+
+
+def test_the_same_seed_gives_the_same_games_whatever_was_drawn_before():
+    def play(seed: int):
+        return play_games([CountingGame(20), CountingGame(30)], make_model(), games=2, seed=seed)
+
+    first = play(5)
+    torch.rand(7)
+    assert play(5) == first
+    assert play(6) != first
+
+
+def test_the_policy_is_sampled_and_the_score_is_the_sum_of_rewards():
+    # An untrained policy is almost uniform over the rewards 0, 1 and 2; its mode would be constant.
+    (game,) = play_games([CountingGame(200)], make_model(), games=1, seed=0)
+    assert 150 < game.score < 250
+    assert game.facts == {"floor": 1, "sum": {"rewards": game.score}}

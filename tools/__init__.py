@@ -1,0 +1,1 @@
+"""Commands for users: curves of several runs, pictures of TensorBoard, fingerprints of runs."""
