@@ -3,8 +3,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
-# Test files run side by side, one worker with one thread for each core.
-PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# Tests run side by side, one worker with one thread for each core.
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup
+test test-long: export OMP_NUM_THREADS = 1
 
 .PHONY: train evaluate watch tensorboard test test-long check docs format clean
 
