@@ -27,6 +27,8 @@ import monitoring.film
 from benchmarks.provenance import provenance
 from encoders import ArtifactDetector
 from envs.vector import PlayArea
+from experiment.command_line import check_output, exit_code
+from experiment.errors import UserError
 from monitoring.console import ProgressLine
 from monitoring.monitor import Monitor
 
@@ -111,6 +113,12 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
 
 def main() -> None:
     """Run ``train.py`` with all arguments but the first, which is the file for the result."""
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        raise UserError(
+            "the first argument must be a file for the result, then the flags of train.py, "
+            f"got {' '.join(sys.argv[1:]) or 'none'}"
+        )
+    check_output(Path(sys.argv[1]))
     result: dict[str, Any] = dict(provenance("breakdown"))
     path, sys.argv = Path(sys.argv[1]), ["train.py", *sys.argv[2:]]
     stopwatch = Stopwatch()
@@ -128,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))
