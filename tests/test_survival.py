@@ -15,6 +15,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import train
+from envs import Projection
+from experiment import training_state
 from experiment.checkpoint import read_checkpoint
 from experiment.run_directory import RunDirectory
 
@@ -253,18 +256,23 @@ AtariVectorEnv.step = failing
     assert steps(tmp_path) == 64  # 90 steps of the two halves are five updates
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(tmp_path: Path):
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
     flags = [*FLAGS, *ENDLESS, "--seed", "7", "--checkpoint-interval", "1000000"]
     patch = PATCH.format(target="agent.ppo.PPO.update", calls=3)
     assert end(start(tmp_path, *flags, patch=patch))[0] == -signal.SIGKILL
     assert not (tmp_path / "checkpoints").exists()
     assert learned(tmp_path) == [16, 32]
-    code, printed = end(start(tmp_path, "--resume", "--total-steps", "48"))
-    assert code == 0, printed
+    projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+    monkeypatch.setattr(training_state, "calibrate", lambda *_: projection)
+    more = ["--evaluation-games", "0", "--total-steps", "48"]
+    assert train.main(["--run-dir", str(tmp_path), "--resume", *more]) == 0
+    printed = capsys.readouterr().out
     assert f"{tmp_path} has no checkpoint yet, so its training starts again" in printed
     assert learned(tmp_path) == [16, 32, 48]  # once each
     # What it trains is what it would have been.
     other = tmp_path / "other"
-    assert end(start(other, *flags, "--total-steps", "48"))[0] == 0
+    assert train.main(["--run-dir", str(other), *flags, *more]) == 0
     one, same = (read_checkpoint(RunDirectory(path).numbered()[-1]) for path in (tmp_path, other))
     assert all(torch.equal(one.tensors[name], same.tensors[name]) for name in one.tensors)
