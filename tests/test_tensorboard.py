@@ -147,3 +147,16 @@ def test_a_browser_draws_every_page(address: str):
             colours = body.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
             assert len(np.unique(colours)) > 20, name
             assert np.median(body) > 200, name  # not dimmed by a message that it is loading
+
+
+@pytest.mark.long
+@pytest.mark.browser
+@pytest.mark.skipif(not find_browser(), reason="no Chromium on this machine")
+def test_a_projector_that_loads_slowly_is_waited_for(address: str):
+    # Until it has loaded, a message lies over the page, which is dimmed.
+    with browser((1000, 900)) as page:
+        slow = {"latency": 2000, "downloadThroughput": -1, "uploadThroughput": -1}
+        session = page.context.new_cdp_session(page)
+        session.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+        open_page(page, address, "projector")
+        assert np.median(imageio.imread(page.screenshot())[200:, 350:, :3]) > 200
