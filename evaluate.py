@@ -1,6 +1,5 @@
 """Judge trained agents: whole games, raw scores, what explains them, a window or a video."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -16,14 +15,16 @@ from rich.console import Console
 from envs import make_logged_envs
 from evaluation.evaluate_agent import evaluate_agent
 from evaluation.games import EVALUATION_SEED, MAX_PARALLEL
-from evaluation.report import Report, markdown, table
+from evaluation.report import Report
+from evaluation.tables import markdown, show
 from evaluation.video import VideoRecorder
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import exit_code
 from experiment.errors import UserError
-from experiment.files import can_write, write_file
+from experiment.files import why_not_writable, write_file, write_json
 from experiment.trained_agent import TrainedAgent, load_agent
 from monitoring.agent_view import AgentView
+from monitoring.console import make_console
 from settings import Checked, Within
 
 
@@ -62,8 +63,8 @@ class EvaluateConfig(Checked):
             raise UserError(f"video must end in .mp4, got {self.video}")
         for name in ("json", "markdown", "video"):
             path: Path | None = getattr(self, name)
-            if path and not can_write(path):
-                raise UserError(f"{name} must be a file that can be written, got {path}")
+            if path and (why := why_not_writable(path)):
+                raise UserError(f"{name} must be a file that can be written, got {path}: {why}")
 
 
 def check_display() -> None:
@@ -108,21 +109,21 @@ def evaluate(config: EvaluateConfig) -> None:
         check_display()
     keep_freed_memory()
     agents = [load_agent(path) for path in config.checkpoint]
-    console = Console(soft_wrap=True, markup=False)
+    console = make_console()
     for agent in agents:
         for _, reason in agent.checkpoint.unusable:
-            console.print(f"warning: {reason}", highlight=False)
+            console.print(f"warning: {reason}")
     reports = [
         play(agent, path, config, console)
         for agent, path in zip(agents, config.checkpoint, strict=True)
     ]
     try:
         if config.json:
-            write_file(config.json, (json.dumps(reports, indent=2) + "\n").encode())
+            write_json(config.json, reports)
         if config.markdown:
             write_file(config.markdown, markdown(reports).encode())
     finally:  # a file that cannot be written must not hide the scores
-        console.print(table(reports))
+        show(reports)
 
 
 def play(agent: TrainedAgent, path: Path, config: EvaluateConfig, console: Console) -> Report:
@@ -134,7 +135,7 @@ def play(agent: TrainedAgent, path: Path, config: EvaluateConfig, console: Conso
         for env in envs:
             cleanup.callback(env.close)
         if config.video or config.watch:
-            envs[0] = AgentView(envs[0], agent.model, agent.detector, agent.config.weights)
+            envs[0] = AgentView(envs[0], agent.model, agent.finder, agent.config.weights)
         if config.video:
             envs[0] = VideoRecorder(envs[0], config.video, console.print)
             cleanup.callback(envs[0].finish)

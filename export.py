@@ -13,17 +13,19 @@ from rich.console import Console
 from experiment.checkpoint import Checkpoint
 from experiment.command_line import exit_code
 from experiment.errors import UserError
-from experiment.files import can_write, write_file
+from experiment.files import why_not_writable, write_file
 from experiment.run_directory import RunDirectory
 from experiment.trained_agent import load_agent
 from interop.policy_config import EvaluationFacts
+from monitoring.console import make_console
+from settings import Checked
 
 PACKAGES = {"onnx": ("huggingface_hub", "onnx", "onnxscript"), "hub": ("huggingface_hub",)}
 """Packages of the extra ``interop`` that each output needs."""
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(Checked):
     """Take a trained policy elsewhere; give ``--onnx``, ``--hub`` or both."""
 
     checkpoint: Path
@@ -37,10 +39,15 @@ class ExportConfig:
         """Check every field; raises UserError naming the field, its value and what is allowed."""
         if not (self.onnx or self.hub):
             raise UserError("onnx or hub must be given, got neither")
-        if self.onnx and not (self.onnx.suffix == ".onnx" and can_write(self.onnx)):
-            raise UserError(f"onnx must be a file .onnx that can be written, got {self.onnx}")
-        if self.hub and (os.path.lexists(self.hub) or not can_write(self.hub)):
+        super().__post_init__()
+        if self.onnx and self.onnx.suffix != ".onnx":
+            raise UserError(f"onnx must end in .onnx, got {self.onnx}")
+        if self.onnx and (why := why_not_writable(self.onnx)):
+            raise UserError(f"onnx must be a file that can be written, got {self.onnx}: {why}")
+        if self.hub and os.path.lexists(self.hub):
             raise UserError(f"hub must be a directory that is not there yet, got {self.hub}")
+        if self.hub and (why := why_not_writable(self.hub)):
+            raise UserError(f"hub must be a directory that can be made, got {self.hub}: {why}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +72,7 @@ def export(config: ExportConfig) -> None:
             raise UserError(f'{output} needs {", ".join(missing)}: pip install -e ".[interop]"')
     from interop.policy import export_policy  # its packages may be missing
 
-    console = Console(soft_wrap=True, markup=False, highlight=False)
+    console = make_console()
     agent = load_agent(config.checkpoint)
     for _, reason in agent.checkpoint.unusable:
         console.print(f"warning: {reason}")

@@ -1,6 +1,5 @@
 """Train a knife-aware agent on Kung-Fu Master."""
 
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from rich.console import Console
 from agent.collector import Collector
 from agent.ppo import NonFiniteLossError
 from agent.rollout import Rollout
-from encoders import ArtifactDetector
+from agent.threads import StalledError
 from encoders.fidelity import artifact_fidelity
 from envs import GAME, SingleEnv, make_env_parts
 from evaluation.final import finish
@@ -25,10 +24,10 @@ from experiment.command_line import available_device, exit_code, parse, resume_c
 from experiment.config import TrainConfig
 from experiment.files import SaveError
 from experiment.run_directory import RunDirectory
-from experiment.signals import EXIT_CODES, StopRequest
+from experiment.signals import StopRequest
 from experiment.training_state import TrainingState
 from monitoring.agent_view import AgentView
-from monitoring.console import ProgressLine, describe_projection
+from monitoring.console import ProgressLine, describe_projection, make_console
 from monitoring.film import film_rate, record_film
 from monitoring.monitor import Monitor
 from settings import Role, flat, names_with, to_json
@@ -38,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code.
 
     0 when the training or, after Ctrl-C, the update is finished and saved; 2 for a user's mistake;
-    1 for a failed run; 130 for a second Ctrl-C or one beside the training; 143 after SIGTERM.
+    1 for a failed run; 130 for a second Ctrl-C or one beside the training; 143 after SIGTERM; 129
+    after SIGHUP.
     """
     argv = sys.argv[1:] if argv is None else argv
 
@@ -55,14 +55,15 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
     Raises:
         NonFiniteLossError: If losses stay NaN or infinite; names the last checkpoint.
         SaveError: If the last checkpoint cannot be written; says what is lost.
+        StalledError: If a game hangs; what was learned until then is saved.
         UserError: If the checkpoint does not fit or the run directory cannot be used.
     """
     keep_freed_memory()
-    console = Console(soft_wrap=True, markup=False)  # commands stay whole, to be copied
+    console = make_console()
     for _, reason in resumed.unusable if resumed else ():
-        console.print(f"warning: {reason}", highlight=False)
+        console.print(f"warning: {reason}")
     run = RunDirectory(config.run_dir)
-    with closing(StopRequest()) as stop, run.claim(config, resumed):
+    with closing(StopRequest()) as stop, run.claim(config, resumed, console.print):
         state = TrainingState(config, device, run, resumed)
         training = build(config, state, run, console)
         with closing(training.monitor):
@@ -72,6 +73,9 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
             except NonFiniteLossError as error:
                 last = run.newest or "none was written yet"
                 raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
+            except StalledError as error:
+                state.save()
+                raise StalledError(f"{error}; saved {run.newest}") from error
             finally:
                 for part in training.envs:
                     part.close()
@@ -80,7 +84,7 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
             final = finish(config, state.statistics, run, console, judge=not stop.requested)
             if final:
                 training.monitor.end(final, state.statistics.steps)
-    return EXIT_CODES[signal.SIGTERM] if stop.signal == signal.SIGTERM else 0
+    return stop.exit_code
 
 
 class Training(NamedTuple):
@@ -89,7 +93,6 @@ class Training(NamedTuple):
     state: TrainingState
     rollout: Rollout
     envs: list[VectorEnv[Any, Any, Any]]
-    detector: ArtifactDetector
     collector: Collector
     view: AgentView
     monitor: Monitor
@@ -109,18 +112,17 @@ def build(
     device = next(model.parameters()).device
     rollout = Rollout(config.ppo.num_steps, config.num_envs, GAME.obs_shape, device)
     envs = make_env_parts(config.env, state.projection, config.num_envs)
-    detector = ArtifactDetector(config.detector)
     seed = config.game_seed(state.statistics.updates)
-    collector = Collector(envs, model, detector, rollout, seed)
+    collector = Collector(envs, model, state.finder, rollout, seed)
     if not state.resumed:
         model.autoencoder.fit_normalizer(rollout.frames[0])
-    view = AgentView(SingleEnv(state.projection, config.env), model, detector, config.weights)
+    view = AgentView(SingleEnv(state.projection, config.env), model, state.finder, config.weights)
     monitor = Monitor(run.tensorboard, steps, console.print)
     fields = flat(to_json(config))
     # TensorBoard keeps the values of a run's first start, so what may change is left out.
     changeable = names_with(TrainConfig, Role.NEUTRAL, Role.EXTENDABLE)
     monitor.begin(fields, fields.keys() - changeable, resume_command(config.run_dir), steps)
-    return Training(state, rollout, envs, detector, collector, view, monitor)
+    return Training(state, rollout, envs, collector, view, monitor)
 
 
 def loop(config: TrainConfig, training: Training, console: Console, stop: StopRequest) -> None:
@@ -135,7 +137,7 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             episodes = training.collector.collect()
             metrics = state.ppo.update(rollout, before, before / config.total_steps)
             fidelity = artifact_fidelity(
-                model.autoencoder, training.detector, *rollout.fidelity_sample()
+                model.autoencoder, state.finder, *rollout.fidelity_sample()
             )
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
@@ -145,17 +147,21 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             monitor.remember(rollout)
             progress.update(steps, metrics)
             complete = steps >= config.total_steps
-            if complete or passed(config.image_interval, before, steps):
-                monitor.reconstructions(model, rollout, config.weights, steps)
-                monitor.latents(model, rollout, steps)
-            if complete or passed(config.film_interval, before, steps):
-                monitor.film(record_film(view, model, EVALUATION_SEED), film_rate(view), steps)
-                monitor.embedding(model, rollout, steps)
-            if passed(config.checkpoint_interval, before, steps):
+            if complete or passed(config.checkpoint_interval, before, steps):
                 try:
                     state.save()
                 except SaveError as error:
-                    console.print(f"warning: {error}", highlight=False)
+                    console.print(f"warning: {error}")
+            if complete or passed(config.image_interval, before, steps):
+                with monitor.drawing("the reconstructions"):
+                    monitor.reconstructions(model, rollout, config.weights, steps)
+                with monitor.drawing("the latents"):
+                    monitor.latents(model, rollout, steps)
+            if complete or passed(config.film_interval, before, steps):
+                with monitor.drawing("the film"):
+                    monitor.film(record_film(view, model, EVALUATION_SEED), film_rate(view), steps)
+                with monitor.drawing("the projector's points"):
+                    monitor.embedding(model, rollout, steps)
     finally:
         progress.stop()
 

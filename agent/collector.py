@@ -1,7 +1,6 @@
 """Acting: runs the policy in the environments and fills rollouts."""
 
 from collections.abc import Sequence
-from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from agent.actor_critic import ActorCritic, sample
 from agent.rollout import Rollout
-from agent.threads import in_parallel
-from encoders import ArtifactDetector
+from agent.threads import Pulse, in_parallel
+from encoders import RegionFinder
 
 
 class Episode(NamedTuple):
@@ -36,7 +35,7 @@ class Collector:
         self,
         envs: Sequence[VectorEnv[Any, Any, Any]],
         model: ActorCritic,
-        detector: ArtifactDetector,
+        finder: RegionFinder,
         rollout: Rollout,
         seed: int,
     ) -> None:
@@ -46,7 +45,7 @@ class Collector:
             envs: Parts of the N environments; autoreset mode SAME_STEP, observations
                 (N, C, H, W) uint8.
             model: The policy, and the value of what comes after the last step.
-            detector: Looks at every new frame once.
+            finder: Looks at every new frame once.
             rollout: Filled anew by every ``collect``.
             seed: Seed of the environments and of the actions.
         """
@@ -55,7 +54,7 @@ class Collector:
         first = 0
         for part in envs:
             columns = rollout.part(first, first + part.num_envs)
-            self._parts.append(Part(part, model, detector, columns, seed + first))
+            self._parts.append(Part(part, model, finder, columns, seed + first))
             first += part.num_envs
         assert first == rollout.num_envs
         in_parallel([part.begin for part in self._parts])
@@ -77,30 +76,30 @@ class Part:
         self,
         envs: VectorEnv[Any, Any, Any],
         model: ActorCritic,
-        detector: ArtifactDetector,
+        finder: RegionFinder,
         rollout: Rollout,
         seed: int,
     ) -> None:
         """As for Collector, with the environments and the rollout's columns of this part."""
         self.envs, self.model = envs, model
-        self.detector, self.rollout = detector, rollout
+        self.finder, self.rollout = finder, rollout
         self.device = rollout.frames.device
         self.seed = seed
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
-    def begin(self, _stop: Event) -> None:
+    def begin(self, _pulse: Pulse) -> None:
         """Reset the environments and place their first frames."""
         self._obs, _ = self.envs.reset(seed=self.seed)
         self.rollout.begin(*self._newest(self._obs))
 
     @torch.no_grad()
-    def collect(self, stop: Event) -> list[Episode]:
-        """Fill the columns unless ``stop`` is set; returns the episodes that ended in them."""
+    def collect(self, pulse: Pulse) -> list[Episode]:
+        """Fill the columns unless ``pulse`` stops it; returns the episodes that ended in them."""
         rollout = self.rollout
         episodes: list[Episode] = []
         bootstraps: list[tuple[int, Tensor, Tensor]] = []
         for t in range(rollout.num_steps):
-            if stop.is_set():
+            if not pulse.beat():
                 break
             policy, rollout.values[t], _ = self.model(self._to_device(self._obs))
             actions = sample(policy, self.generator)
@@ -132,7 +131,7 @@ class Part:
         This is the one place where a new frame is searched.
         """
         frames = np.ascontiguousarray(obs[:, -1])
-        regions = self.detector(frames)
+        regions = self.finder(obs)
         has_artifact = np.asarray(regions.any(axis=(1, 2)))
         return self._to_device(frames), self._to_device(regions), self._to_device(has_artifact)
 

@@ -70,7 +70,7 @@ class PPOConfig(Checked):
     """Agent steps at the start in which the mean image and standard deviation are fitted."""
     reward_scale: Annotated[float, Within(0, 10**6, above=True)] = 0.01
     """Learning sees the score times this factor."""
-    reward_clip: tuple[float, float] = (-1.0, 10.0)
+    reward_clip: Annotated[tuple[float, float], Within(-(10**6), 10**6)] = (-1.0, 10.0)
     """Learning sees scaled rewards cut to this range; reported scores are always raw."""
 
     def __post_init__(self) -> None:

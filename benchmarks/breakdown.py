@@ -8,7 +8,6 @@ Example:
     python -m benchmarks.breakdown benchmarks/results/breakdown.json --run-dir runs/breakdown
 """
 
-import json
 import runpy
 import sys
 import threading
@@ -25,10 +24,11 @@ import agent.ppo
 import encoders.fidelity
 import monitoring.film
 from benchmarks.provenance import provenance
-from encoders import ArtifactDetector
+from encoders import RegionFinder
 from envs.vector import PlayArea
 from experiment.command_line import check_output, exit_code
 from experiment.errors import UserError
+from experiment.files import write_json
 from monitoring.console import ProgressLine
 from monitoring.monitor import Monitor
 
@@ -37,7 +37,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "play": [(agent.collector.Part, "collect")],  # within "collect", in several threads
     "environment": [(PlayArea, "step")],  # within "play"
     "emulator": [(AtariVectorEnv, "step")],  # within "environment"
-    "detector": [(ArtifactDetector, "__call__")],  # within "play", and within "fidelity"
+    "detector": [(RegionFinder, "__call__")],  # within "play"
     "update": [(agent.ppo.PPO, "update")],
     "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"
     "fidelity": [(encoders.fidelity, "artifact_fidelity")],
@@ -132,7 +132,7 @@ def main() -> None:
             raise
     result["shares"] = parts = shares(stopwatch.main, stopwatch.others)
     result["monitoring"] = sum(parts[name] for name in MONITORING)
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(path, result)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ import gymnasium as gym
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.players import Player, random_player, tour_player, trained_agent, trained_player
@@ -33,6 +32,8 @@ from envs.kung_fu_master import ram as truth
 from experiment.command_line import exit_code
 from experiment.errors import UserError
 from experiment.run_directory import load_checkpoint
+from monitoring.console import make_console, print_table
+from settings import Checked
 
 Source = Literal["random", "agent", "tour"]
 Split = Literal["train", "test"]
@@ -45,7 +46,7 @@ FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000}
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """Where the recordings are kept; those that are missing are made."""
 
     data: Path = Path("data")
@@ -146,7 +147,7 @@ def digest(run: Path) -> str:
 
 def make(config: DataConfig, source: Source, split: Split, path: Path) -> None:
     """Record one source of one split; its file is written whole or not at all."""
-    Console().print(f"recording {path} ...")
+    make_console().print(f"recording {path} ...")
     seed = FIRST_SEED[split] + 1_000 * list(STEPS[split]).index(source)
     rng = np.random.default_rng(seed)
     name = source
@@ -221,14 +222,13 @@ def visible_projectiles(
 def main() -> None:
     """Make the recordings that are missing, and print what all of them hold."""
     config = tyro.cli(DataConfig, description=__doc__)
-    console = Console()
     for split, parts in STEPS.items():
         table = Table("", *parts, title=f"{split} episodes")
         columns = [inventory(load(config, split, (source,))) for source in parts]
         for key in columns[0]:
             cells = [column[key] for column in columns]
             table.add_row(key, *("\n".join(_lines(cell)) for cell in cells))
-        console.print(table)
+        print_table(table)
 
 
 def _lines(cell: int | dict[str, int]) -> list[str]:

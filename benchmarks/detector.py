@@ -4,7 +4,6 @@ Example:
     python -m benchmarks.detector --json benchmarks/results/detector.json
 """
 
-import json
 import sys
 import time
 from collections import Counter
@@ -16,7 +15,6 @@ import cv2
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.data import (
@@ -29,11 +27,13 @@ from benchmarks.data import (
 )
 from benchmarks.knife_fidelity import detect
 from benchmarks.provenance import provenance
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetector, ArtifactDetectorConfig, Detector, make_finder
 from envs import EnvConfig, Projection, calibrate
 from envs.kung_fu_master import ram as truth
 from envs.projection import BACKGROUND
 from experiment.command_line import check_output, exit_code
+from experiment.files import write_json
+from monitoring.console import make_console, print_table
 
 SOURCES: tuple[Source, ...] = ("random", "agent", "tour")
 THRESHOLDS = (100, 129, 160, 192, 224, 255)
@@ -59,7 +59,7 @@ def main() -> None:
     check_output(config.json)
     made_by = provenance("detector")
     cv2.setNumThreads(1)
-    settings = ArtifactDetectorConfig(margin=0)
+    settings = ArtifactDetectorConfig()
     projection = calibrate(EnvConfig(), seed=0)
     test = {source: load(config, "test", (source,)) for source in SOURCES}
     sources = {
@@ -72,19 +72,19 @@ def main() -> None:
         **detection_scores(whole, projection, ArtifactDetector(settings)),
         "microseconds_per_frame": cost(whole.project(projection)),
         "sources": sources,
-        "settings": vars(ArtifactDetectorConfig()),
+        "settings": vars(settings),
         "projection": contrasts(whole, projection),
         "sweep": sweep(load(config, "train", SOURCES), projection, settings),
         "data": {source: inventory(part) for source, part in test.items()},
     }
-    config.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(config.json, result)
     show(result)
 
 
 def detection_scores(
-    recording: Recording, projection: Projection, detector: ArtifactDetector
+    recording: Recording, projection: Projection, detector: Detector
 ) -> dict[str, Any]:
-    """Precision and recall of a detector without margin.
+    """Precision and recall of a detector.
 
     A visible object is recalled if one of its own pixels is detected. A detected part is right if
     it touches the projectile that is on screen, whatever its kind.
@@ -155,12 +155,12 @@ def scores(right: int, parts: int, recalled: int, objects: int) -> dict[str, flo
 
 def cost(frames: NDArray[np.uint8]) -> float:
     """Microseconds per frame on one core: the median over batches of 32 frames."""
-    detector = ArtifactDetector(ArtifactDetectorConfig())
+    finder = make_finder(ArtifactDetectorConfig())
     times: list[float] = []
     for start in range(0, len(frames) - 31, 32):
-        batch = np.ascontiguousarray(frames[start : start + 32])
+        batch = np.ascontiguousarray(frames[start : start + 32, None])
         begun = time.perf_counter()
-        detector(batch)
+        finder(batch)
         times.append((time.perf_counter() - begun) / 32)
     return float(np.median(times) * 1e6)
 
@@ -219,7 +219,7 @@ def sweep(
 
 def show(result: dict[str, Any]) -> None:
     """Print the result as tables."""
-    console = Console()
+    console = make_console()
     title = "detector on test episodes; precision is that of all detections"
     table = Table("", "objects", "precision", "recall", "F1", title=title)
     rows = {"knives, all sources": {"objects": result["knives"]} | result}
@@ -229,7 +229,7 @@ def show(result: dict[str, Any]) -> None:
         rows[f"{name}, while in view"] = row
     for name, row in rows.items():
         table.add_row(name, f"{row['objects']:,}", *map(_share, _figures(row)))
-    console.print(table)
+    print_table(table)
     touching = result["touching"]
     console.print(
         f"knives that touch something: {touching['knives']}, recall {_share(touching['recall'])}\n"
@@ -240,11 +240,11 @@ def show(result: dict[str, Any]) -> None:
     for row in result["sweep"]:
         cells = str(row["threshold"]), str(row["surround"]), *map(_share, _figures(row))
         table.add_row(*cells)
-    console.print(table)
+    print_table(table)
     table = Table("floor", "foreground colours", "smallest contrast", title="projection")
     for floor, row in result["projection"]["floors"].items():
         table.add_row(floor, str(row["colours"]), f"{row['smallest']} {row['weakest']}")
-    console.print(table)
+    print_table(table)
     console.print(f"contrast of the knife: {result['projection']['knife']}")
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data import Recording, visible_projectiles
-from encoders import ArtifactDetector
+from encoders import Detector
 from envs import Projection
 from envs.kung_fu_master import ram as truth
 from envs.projection import ARTIFACT, BACKGROUND
@@ -35,20 +35,20 @@ class Scene(NamedTuple):
         return self._replace(stacks=self.stacks[::interval], knives=kept)
 
 
-def scene(recording: Recording, projection: Projection, detector: ArtifactDetector) -> Scene:
+def scene(recording: Recording, projection: Projection, detector: Detector) -> Scene:
     """Project a recording, detect in it, and look up its knives."""
     frames = recording.project(projection)
     knives = [row for row in visible_projectiles(recording) if row[1].kind == truth.Kind.KNIFE]
     return Scene(frames, recording.stacks(), detect(detector, frames), knives)
 
 
-def detect(detector: ArtifactDetector, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Regions of many frames, in batches: (T, H, W) uint8 to the same."""
-    return np.concatenate([detector(frames[t : t + 64]) for t in range(0, len(frames), 64)])
+def detect(detector: Detector, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is found in many frames alone, in batches: (T, H, W) uint8 to the same."""
+    return np.concatenate([detector(frames[t : t + 64, None]) for t in range(0, len(frames), 64)])
 
 
 def fidelity(
-    test: Scene, drawn: NDArray[np.float32], std: float, detector: ArtifactDetector
+    test: Scene, drawn: NDArray[np.float32], std: float, detector: Detector
 ) -> dict[str, float | None]:
     """Figures of the newest frames' reconstructions.
 

@@ -26,7 +26,6 @@ import torch
 import tyro
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
@@ -34,15 +33,17 @@ from benchmarks.knife_fidelity import Scene, fidelity, probes, scene
 from benchmarks.provenance import provenance
 from benchmarks.remedies import REMEDIES
 from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetectorConfig, make_finder
 from envs import EnvConfig, Projection, calibrate
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import check_output, exit_code
+from experiment.files import write_json
+from monitoring.console import print_table
 from monitoring.pictures import outlined, side_by_side, titled
-from settings import Checked, Seed, Within
+from settings import Seed, Within
 
 SOURCES: tuple[Source, ...] = ("random", "agent")
-DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
+FINDER = make_finder(ArtifactDetectorConfig())
 PROBED = 4
 """The probes are fitted to every fourth training observation."""
 PICTURED = 6
@@ -50,7 +51,7 @@ PICTURED = 6
 
 
 @dataclass(frozen=True)
-class ReconstructionBenchmarkConfig(DataConfig, Checked):
+class ReconstructionBenchmarkConfig(DataConfig):
     """Train the autoencoder with every remedy and judge what it keeps."""
 
     json: Path = Path("reconstruction.json")
@@ -82,7 +83,7 @@ def main() -> None:
     check_output(config.json)
     made_by, begun = provenance("reconstruction"), time.monotonic()
     projection = calibrate(EnvConfig(), seed=0)
-    test = scene(load(config, "test", SOURCES), projection, DETECTOR)
+    test = scene(load(config, "test", SOURCES), projection, FINDER)
     load(config, "train", SOURCES)  # made here, once, if it is missing
     jobs = [(remedy, seed) for seed in config.seeds for remedy in config.remedies]
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
@@ -101,7 +102,7 @@ def main() -> None:
         "seconds": time.monotonic() - begun,
         "data": {split: inventory(load(config, split, SOURCES)) for split in STEPS},
     }
-    config.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(config.json, result)
     pictures = {remedy: outcomes[remedy, config.seeds[0]].pictures for remedy in config.remedies}
     draw(config.json.with_suffix(".png"), test, pictures)
     show(result)
@@ -116,7 +117,7 @@ def _begin(config: DataConfig, projection: Projection) -> None:
     cv2.setNumThreads(1)
     keep_freed_memory()
     for split in STEPS:
-        _scenes[split] = scene(load(config, split, SOURCES), projection, DETECTOR)
+        _scenes[split] = scene(load(config, split, SOURCES), projection, FINDER)
 
 
 def train_and_judge(
@@ -137,7 +138,7 @@ def train_and_judge(
     probed = train.thinned(PROBED)
     train_latents, latents = encode(model, probed), encode(model, test)
     drawn = draw_newest(model, latents)
-    figures = fidelity(test, drawn, model.normalizer.std.item(), DETECTOR)
+    figures = fidelity(test, drawn, model.normalizer.std.item(), FINDER)
     figures |= probes(probed, train_latents.numpy(), test, latents.numpy()) | {
         "training_seconds": seconds
     }
@@ -208,7 +209,7 @@ def show(result: dict[str, Any]) -> None:
         base = remedies["uniform"]["background_mse"]["mean"]
         ratios = [figures["background_mse"]["mean"] / base for figures in remedies.values()]
         table.add_row("against uniform", *(f"{ratio:.3f}" for ratio in ratios))
-    Console().print(table)
+    print_table(table)
 
 
 def _cell(mean: float | None, spread: float | None) -> str:

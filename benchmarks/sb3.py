@@ -12,7 +12,6 @@ two frames, grayscale at 84 x 84, a lost life as the end of an episode, and rewa
 sign.
 """
 
-import json
 import signal
 import time
 from collections import deque
@@ -32,11 +31,13 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
 from benchmarks.processes import Algorithm
 from envs import GAME
+from experiment.files import write_json
 from experiment.run_statistics import RECENT_GAMES
+from settings import Checked
 
 
 @dataclass(frozen=True)
-class StableBaselinesConfig:
+class StableBaselinesConfig(Checked):
     """Train Stable-Baselines3 on Kung-Fu Master until Ctrl-C."""
 
     json: Path
@@ -85,7 +86,7 @@ def main() -> None:
     try:
         build(config.algorithm, config.seed).learn(10_000_000, recorder)
     except KeyboardInterrupt:
-        config.json.write_text(json.dumps(recorder.points) + "\n")
+        write_json(config.json, recorder.points, indent=None)
 
 
 def build(algorithm: Algorithm, seed: int) -> A2C | PPO:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.provenance import commit, provenance
 from experiment.command_line import check_output, exit_code
+from experiment.files import write_json
 from experiment.run_directory import RunDirectory
+from monitoring.console import print_table
 from settings import Checked, Seed
 
 COMMITS = "commits"
@@ -53,7 +54,7 @@ def main() -> None:
         "artifact_recall_over_seeds": float(np.mean(recalls)) if recalls else None,
         "runs": results,
     }
-    config.json.write_text(json.dumps(summary, indent=1) + "\n")
+    write_json(config.json, summary)
     table = Table("seed", "mean", "95 % interval", "median", "kept", "training", "steps/s")
     for result in results:
         low, high = result["ci95"]
@@ -66,7 +67,7 @@ def main() -> None:
             f"{result['train_seconds'] / 60:.1f} min",
             f"{result['steps'] / result['train_seconds']:,.0f}",
         )
-    Console().print(table)
+    print_table(table)
 
 
 def train(seed: int, config: ScoreConfig) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Example:
     python -m benchmarks.soak --minutes 30 --json benchmarks/results/soak.json
 """
 
-import json
 import signal
 import subprocess
 import sys
@@ -20,11 +19,12 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import psutil
 import tyro
-from rich.console import Console
 
 from benchmarks.provenance import provenance
 from experiment.command_line import check_output, exit_code
 from experiment.errors import UserError
+from experiment.files import write_json
+from monitoring.console import make_console
 from settings import Checked, Within
 
 INTERVAL = 5.0
@@ -59,8 +59,8 @@ def main() -> None:
     check_output(config.json)
     samples = watch(60 * config.minutes)
     result = {**provenance("soak"), **summary(samples), "samples": samples}
-    config.json.write_text(json.dumps(result) + "\n")
-    Console().print({name: value for name, value in result.items() if name != "samples"})
+    write_json(config.json, result, indent=None)
+    make_console().print({name: value for name, value in result.items() if name != "samples"})
 
 
 def watch(seconds: float) -> list[Sample]:

@@ -24,7 +24,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from agent.ppo import PPOConfig
@@ -33,6 +32,8 @@ from benchmarks.provenance import provenance
 from envs import GAME, EnvConfig
 from envs.vector import make_emulators
 from experiment.command_line import check_output, exit_code
+from experiment.files import write_json
+from monitoring.console import make_console, print_table
 from settings import Checked, Within
 
 GROWTH = (8, 16, 32, 64, 128)
@@ -60,7 +61,7 @@ def main() -> None:
     result: dict[str, Any] = {**provenance("throughput"), "rounds": []}
 
     def keep() -> None:
-        config.json.write_text(json.dumps(result, indent=1) + "\n")
+        write_json(config.json, result)
 
     for _ in range(config.rounds):
         result["rounds"].append(measure(config))
@@ -163,22 +164,22 @@ def breakdown(config: ThroughputConfig) -> dict[str, float]:
 
 def show(result: dict[str, Any]) -> None:
     """Print the tables."""
-    console = Console()
     spread = result["spread"]
     table = Table("figure", "median", "lowest", "highest")
     for name in spread:
         form = ",.0f" if result[name] >= 20 else ".2f"
         table.add_row(name, *(format(value, form) for value in (result[name], *spread[name])))
-    console.print(table)
+    print_table(table)
     table = Table("part of a training step", "share")
     for name, share in result["breakdown"].items():
         table.add_row(name, f"{share:.1%}")
-    console.print(table)
+    print_table(table)
     table = Table("environments", "steps/s", "peak MiB")
     columns = ("num_envs", "steps_per_second", "peak_rss_mib")
     for row in zip(*(result["growth"][column] for column in columns), strict=True):
         table.add_row(*(f"{value:,.0f}" for value in row))
-    console.print(table, f"{result['growth']['mib_per_env']:.1f} MiB for each environment")
+    print_table(table)
+    make_console().print(f"{result['growth']['mib_per_env']:.1f} MiB for each environment")
 
 
 if __name__ == "__main__":

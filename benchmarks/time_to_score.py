@@ -25,7 +25,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from matplotlib import pyplot
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import Point, train_ours, train_sb3
@@ -33,6 +32,8 @@ from benchmarks.provenance import machine, output, provenance
 from benchmarks.score import note_commit
 from experiment.command_line import check_output, exit_code
 from experiment.errors import UserError
+from experiment.files import write_json
+from monitoring.console import make_console, print_table
 from settings import Checked, Seed, Within
 
 Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
@@ -156,7 +157,7 @@ def write(runs: list[dict[str, Any]], config: TimeToScoreConfig) -> dict[str, An
         result["ratio_to_better_sb3"] = final["knifesight"] / max(
             final["sb3_a2c"], final["sb3_ppo"]
         )
-    config.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(config.json, result)
     draw(runs, config.json.with_suffix(".png"))
     return result
 
@@ -191,9 +192,9 @@ def show(result: dict[str, Any]) -> None:
         score = entry["score"][-1]
         shown = "-" if score is None else f"{score:,.0f}"
         table.add_row(NAMES[entry["name"]], str(entry["seed"]), shown, f"{entry['steps'][-1]:,}")
-    Console().print(table)
+    print_table(table)
     if "ratio_to_better_sb3" in result:
-        Console().print(f"ratio to the better of the two: {result['ratio_to_better_sb3']:.1f}")
+        make_console().print(f"ratio to the better of the two: {result['ratio_to_better_sb3']:.1f}")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from encoders.artifact_weights import (
     pixel_weights,
     weighted_mse,
 )
-from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig
+from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig, Detector
 from encoders.autoencoder import Autoencoder, AutoencoderConfig
 from encoders.decoder import Decoder, DecoderConfig, outer_product_loss
 from encoders.encoder import Encoder, EncoderConfig
 from encoders.normalizer import Normalizer
+from encoders.regions import RegionFinder, make_finder
 
 __all__ = [
     "ArtifactDetector",
@@ -21,11 +22,14 @@ __all__ = [
     "AutoencoderConfig",
     "Decoder",
     "DecoderConfig",
+    "Detector",
     "Encoder",
     "EncoderConfig",
     "Normalizer",
     "ReconstructionLoss",
+    "RegionFinder",
     "artifact_weights",
+    "make_finder",
     "outer_product_loss",
     "pixel_weights",
     "weighted_mse",

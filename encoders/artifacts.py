@@ -1,12 +1,11 @@
 """Find small isolated bright objects ("artifacts") in single-channel frames with OpenCV.
 
-NumPy and OpenCV only. The detector runs once on each new frame, next to the emulator; the regions
-that it finds travel beside the frame as data. It also judges reconstructions: what it no longer
-finds there, the encoder has lost.
+NumPy and OpenCV only. The detector runs once on each new frame, next to the emulator. It also
+judges reconstructions: what it no longer finds there, the encoder has lost.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import cv2
 import numpy as np
@@ -45,6 +44,25 @@ class ArtifactDetectorConfig(Checked):
             )
 
 
+class Detector(Protocol):
+    """What finds artifacts; any object with this call is one, whatever an artifact is to it."""
+
+    def __call__(self, obs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Find the pixels of artifacts in the newest frames of observations.
+
+        The C frames of an observation follow each other in one game, so motion can be seen. The N
+        observations have nothing to do with each other. Threads call it at the same time, so it
+        must not change itself.
+
+        Args:
+            obs: (N, C, H, W) uint8, oldest frame first; of the game, or reconstructed.
+
+        Returns:
+            (N, H, W) uint8, non-zero in the pixels of artifacts, without any margin.
+        """
+        ...
+
+
 class ArtifactDetector:
     """Centre-surround detector: bright in a small box, nothing bright in the ring around it.
 
@@ -53,7 +71,7 @@ class ArtifactDetector:
     artifact. The ring is wide because a figure of the artifact's colour, such as a boss in a dark
     jacket, falls into several small parts, but these lie close together. The detector has no state
     and needs no warm-up: the projection has brought every background to one level and everything
-    but artifacts below it.
+    but artifacts below it. It looks at the newest frames alone.
     """
 
     def __init__(self, config: ArtifactDetectorConfig) -> None:
@@ -64,36 +82,36 @@ class ArtifactDetector:
             config.centre_width + 2 * config.surround,
             config.centre_height + 2 * config.surround,
         )
-        self._grown = np.ones((2 * config.margin + 1, 2 * config.margin + 1), np.uint8)
 
-    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Find the artifact regions of a batch of frames.
+    def __call__(self, obs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Find the pixels of artifacts in the newest frames of observations.
 
         Args:
-            frames: (N, H, W) uint8, any N.
+            obs: (N, C, H, W) uint8, any N and C.
 
         Returns:
-            (N, H, W) uint8: 1 in an artifact's region, 0 elsewhere.
+            (N, H, W) uint8: 1 in an artifact's pixels, 0 elsewhere.
 
         Raises:
-            ValueError: If ``frames`` is not a uint8 array of three dimensions.
+            ValueError: If ``obs`` is not a uint8 array of four dimensions.
         """
-        if frames.ndim != 3 or frames.dtype != np.uint8:
-            raise ValueError(f"frames must be (N, H, W) uint8, got {frames.shape} {frames.dtype}")
-        regions = np.zeros(frames.shape, np.uint8)
+        if obs.ndim != 4 or obs.dtype != np.uint8:
+            raise ValueError(f"obs must be (N, C, H, W) uint8, got {obs.shape} {obs.dtype}")
+        frames = obs[:, -1]
+        pixels = np.zeros(frames.shape, np.uint8)
         bright = frames >= self.config.threshold
         # Most frames hold nothing bright, and need no more than this.
         not_dark = np.flatnonzero(bright.any(axis=(1, 2)))
         if len(not_dark):
-            regions[not_dark] = self._regions(bright[not_dark])
-        return regions
+            pixels[not_dark] = self._pixels(bright[not_dark])
+        return pixels
 
-    def _regions(self, bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Artifact regions of (N, H, W) frames by their bright pixels."""
+    def _pixels(self, bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """The bright pixels of (N, H, W) that belong to an artifact."""
         # The environments become one tall image, with empty rows between them so that no box
         # reaches from one into the next: one OpenCV call serves all of them.
         count, height, width = bright.shape
-        gap = max(self._outer[1] // 2, self.config.margin)
+        gap = self._outer[1] // 2
         stacked = np.zeros((count, height + gap, width), np.uint8)
         stacked[:, :height] = bright
         image = stacked.reshape(-1, width)
@@ -101,9 +119,8 @@ class ArtifactDetector:
         outer = self._count(image, self._outer)
         hits = ((centre == outer) & (centre >= self.config.min_pixels)).astype(np.uint8)
         hits.reshape(stacked.shape)[:, height:] = 0  # a box around a row between frames sees less
-        artifacts = cv2.min(cv2.dilate(hits, np.ones(self._centre[::-1], np.uint8)), image)
-        regions = np.asarray(cv2.dilate(artifacts, self._grown), np.uint8)
-        return regions.reshape(stacked.shape)[:, :height]
+        found = cv2.min(cv2.dilate(hits, np.ones(self._centre[::-1], np.uint8)), image)
+        return np.asarray(found, np.uint8).reshape(stacked.shape)[:, :height]
 
     @staticmethod
     def _count(bright: NDArray[np.uint8], box: tuple[int, int]) -> NDArray[np.uint16]:

@@ -1,17 +1,15 @@
 """What a reconstruction keeps: the detector on reconstructions against the detector on inputs."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from encoders.artifacts import ArtifactDetector
 from encoders.autoencoder import Autoencoder
+from encoders.regions import RegionFinder
 
 
 @torch.no_grad()
 def artifact_fidelity(
-    autoencoder: Autoencoder, detector: ArtifactDetector, obs: Tensor, regions: Tensor
+    autoencoder: Autoencoder, finder: RegionFinder, obs: Tensor, regions: Tensor
 ) -> dict[str, float]:
     """Compare the newest frames of observations with their reconstructions.
 
@@ -19,7 +17,7 @@ def artifact_fidelity(
 
     Args:
         autoencoder: Draws the reconstructions.
-        detector: The one that made ``regions``.
+        finder: What made ``regions``.
         obs: (B, C, H, W) uint8.
         regions: (B, H, W) uint8, non-zero in the artifact regions of their newest frames.
 
@@ -29,7 +27,6 @@ def artifact_fidelity(
         the share of frames without any in whose reconstruction it finds one all the same. Either
         is absent if there is no such frame.
     """
-    exact = ArtifactDetector(replace(detector.config, margin=0))
     has_artifact = regions.flatten(1).any(dim=1) != 0  # of bytes, any() is a byte
     metrics: dict[str, float] = {}
     for tag, chosen in (
@@ -38,8 +35,8 @@ def artifact_fidelity(
     ):
         if not chosen.any():
             continue
-        reconstruction = autoencoder.reconstruct(obs[chosen])[:, -1]
-        found = torch.from_numpy(exact(reconstruction.cpu().numpy())) != 0
+        reconstruction = autoencoder.reconstruct(obs[chosen]).cpu().numpy()
+        found = torch.from_numpy(finder.pixels(reconstruction)) != 0
         if tag == "artifacts/recall":
             found &= regions[chosen].cpu() != 0
         metrics[tag] = found.flatten(1).any(dim=1).float().mean().item()

@@ -1,6 +1,10 @@
 """Everything that is one game's own, as far as an agent that plays it needs to know."""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from ale_py import ALEInterface, LoggerMode, roms
 
 STACK = 4
 """Sequential frames in one observation, oldest first."""
@@ -18,20 +22,43 @@ class Game:
     """Id of ALE's own environment for it."""
     env_id: str
     """Id under which Gymnasium knows ours."""
-    screen: tuple[int, int]
-    """Height and width of the native screen, in pixels."""
     rows: tuple[int, int]
     """First row of the play area and the row behind its last."""
     columns: tuple[int, int]
     """First column of the play area and the column behind its last."""
-    num_actions: int
-    """Size of its minimal action set."""
     random_score: float
     """Mean raw score of random play."""
     human_score: float
     """Mean raw score of a human."""
     score_source: str
     """Where both scores are published."""
+
+    @property
+    def screen(self) -> tuple[int, int]:
+        """Height and width of the native screen in pixels, as the ROM has them.
+
+        Raises:
+            ValueError: If there is no such ROM, or the play area lies outside of the screen.
+        """
+        screen = _ask(self.rom)[0]
+        for name, (first, last), size in zip(
+            ("rows", "columns"), (self.rows, self.columns), screen, strict=True
+        ):
+            if not 0 <= first < last <= size:
+                raise ValueError(
+                    f"{name} of {self.title} must lie within the {size} of its screen, "
+                    f"got {first} to {last}"
+                )
+        return screen
+
+    @property
+    def num_actions(self) -> int:
+        """Size of the minimal action set, as the ROM has it.
+
+        Raises:
+            ValueError: If there is no such ROM.
+        """
+        return _ask(self.rom)[1]
 
     @property
     def play_area(self) -> tuple[slice, slice]:
@@ -48,15 +75,25 @@ class Game:
         return (score - self.random_score) / (self.human_score - self.random_score)
 
 
+@cache
+def _ask(rom: str) -> tuple[tuple[int, int], int]:
+    """Screen and number of actions of a ROM."""
+    if rom not in roms.get_all_rom_ids():
+        raise ValueError(f"rom must be one that ale-py ships, got {rom}")
+    ALEInterface.setLoggerMode(LoggerMode.Error)  # pyright: ignore[reportUnknownArgumentType]
+    ale = ALEInterface()
+    ale.loadROM(str(roms.get_rom_path(rom)))
+    height, width = cast(tuple[int, int], ale.getScreenDims())
+    return (height, width), len(ale.getMinimalActionSet())
+
+
 KUNG_FU_MASTER = Game(
     title="Kung-Fu Master",
     rom="kung_fu_master",
     ale_id="ALE/KungFuMaster-v5",
     env_id="knifesight/KungFuMaster-v0",
-    screen=(210, 160),
     rows=(96, 160),  # where the fight happens
     columns=(8, 152),
-    num_actions=14,
     random_score=258.5,
     human_score=22_736.3,
     score_source='Wang et al. 2016, "Dueling network architectures", table 2, no-op starts',

@@ -70,6 +70,7 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         if seed is not None or not self._actions:
             self._ale.setInt("random_seed", int(self.np_random.integers(2**31)))
             self._ale.loadROM(str(roms.get_rom_path(GAME.rom)))
+            assert self._ale.getScreenDims() == GAME.screen
             self._actions = self._ale.getMinimalActionSet()
         self._ale.reset_game()
         self._stack = np.repeat(self._frame()[None], GAME.obs_shape[0], axis=0)
@@ -78,7 +79,13 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
     def step(
         self, action: SupportsInt
     ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        """Act for one agent step; arguments and results as in Gymnasium."""
+        """Act for one agent step; arguments and results as in Gymnasium.
+
+        Raises:
+            ValueError: If there is no such action.
+        """
+        if not 0 <= int(action) < len(self._actions):  # a negative one would count from the end
+            raise ValueError(f"action must be from 0 to {len(self._actions) - 1}, got {action}")
         reward = self._ale.act(self._actions[int(action)])
         self._stack = np.concatenate([self._stack[1:], self._frame()[None]])
         terminated = self._ale.game_over(with_truncation=False)

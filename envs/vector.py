@@ -83,6 +83,9 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
     """Fit a projection to random play: 4 games of 600 agent steps, every fourth frame.
 
     The first 60 steps of a game show an empty floor. In the rest 30 to 70 frames show a knife.
+
+    Raises:
+        ValueError: If the game's colours cannot be projected; says why.
     """
     games, steps = 4, 600
     envs = make_emulators(config, games)
@@ -98,7 +101,8 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
 
 
 def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> AtariVectorEnv:
-    """ALE's own vector environment: native RGB (N, 1, 210, 160, 3), one frame, raw rewards."""
+    """ALE's own vector environment: native RGB (N, 1, H, W, 3), one frame, raw rewards."""
+    height, width = GAME.screen  # ALE would resize to any other
     return AtariVectorEnv(
         GAME.rom,
         num_envs,
@@ -107,8 +111,8 @@ def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> At
         repeat_action_probability=config.repeat_action_probability,
         max_num_frames_per_episode=config.max_episode_frames,
         autoreset_mode=AutoresetMode.SAME_STEP,
-        img_height=GAME.screen[0],
-        img_width=GAME.screen[1],
+        img_height=height,
+        img_width=width,
         grayscale=False,
         stack_num=1,
         maxpool=False,  # the maximum of two frames erases a dark knife on a bright background
@@ -125,8 +129,9 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
     """
 
     def __init__(self, envs: VectorEnv[Any, Any, Any], projection: Projection) -> None:
-        """Wrap native-resolution RGB environments, observations (N, 1, 210, 160, 3) uint8."""
+        """Wrap native-resolution RGB environments, observations (N, 1, H, W, 3) uint8."""
         super().__init__(envs)
+        assert envs.single_observation_space.shape == (1, *GAME.screen, 3)
         self._projection = projection
         self._stacks = np.zeros((envs.num_envs, *GAME.obs_shape), np.uint8)
         self._screens = np.zeros((envs.num_envs, *GAME.screen, 3), np.uint8)
@@ -147,7 +152,14 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
     ) -> tuple[
         NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
     ]:
-        """Act once in every game; arguments and results as in Gymnasium."""
+        """Act once in every game; arguments and results as in Gymnasium.
+
+        Raises:
+            ValueError: If there is no such action: ALE's own threads would lose the error, and wait
+                for ever.
+        """
+        if actions.min() < 0 or actions.max() >= GAME.num_actions:
+            raise ValueError(f"actions must be from 0 to {GAME.num_actions - 1}, got {actions}")
         screens, rewards, terminated, truncated, infos = self.env.step(actions)
         self._screens = screens[:, 0]
         frames = self._observe(self._screens)
@@ -164,10 +176,10 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         return stacks, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
-        """The native screens after the last step, N times (210, 160, 3) uint8."""
+        """The native screens after the last step, N times (H, W, 3) uint8."""
         return tuple(self._screens)
 
     def _observe(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(N, 210, 160, 3) RGB to (N, 64, 144) projected."""
+        """Native RGB (N, H, W, 3) to play areas, projected."""
         rows, columns = GAME.play_area
         return self._projection(screens[:, rows, columns])

@@ -37,4 +37,13 @@ def evaluate_agent(
         started = time.monotonic()
         played = play_games(envs, agent.model, games, seed)
         seconds = time.monotonic() - started
-    return report(played, GAME, name, agent.checkpoint.digest, seed, seconds, agent.statistics)
+    return report(
+        played,
+        GAME,
+        agent.config.env,
+        name,
+        agent.checkpoint.digest,
+        seed,
+        seconds,
+        agent.statistics,
+    )

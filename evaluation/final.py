@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from evaluation.evaluate_agent import evaluate_agent
-from evaluation.report import table
+from evaluation.tables import show
 from experiment.command_line import evaluate_command, resume_command
 from experiment.config import TrainConfig
 from experiment.run_directory import RunDirectory
@@ -43,8 +43,8 @@ def finish(
     if config.evaluation_games and judge:
         console.print(f"playing {config.evaluation_games} whole games ...")
         report = evaluate_agent(load_agent(run.path), str(run.path), config.evaluation_games)
-        run.write_evaluation(report)  # before anything is printed, which may fail
-        console.print(table([report]))
+        run.write_evaluation(report)
+        show([report])
         final |= {"score": report["mean"], "score_median": report["median"]}
     console.print(
         f"to train longer: {resume} --total-steps {2 * steps}\n"

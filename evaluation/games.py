@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from threading import Event
 from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent.actor_critic import ActorCritic, sample
-from agent.threads import in_parallel
+from agent.threads import Pulse, in_parallel
 
 EVALUATION_SEED = 1_000_000
 """Default seed of the games that judge a policy."""
@@ -27,6 +26,8 @@ class PlayedGame(NamedTuple):
     """Raw game score."""
     length: int
     """Agent steps."""
+    truncated: bool
+    """Whether the protocol's limit ended it."""
     facts: Mapping[str, Any]
     """What the environment tells of it in ``info["facts"]``: numbers by name, perhaps nested."""
 
@@ -56,6 +57,8 @@ def play_games(envs: Sequence[Env], model: ActorCritic, games: int, seed: int) -
         partial(_play, part, model, share, seed + first)
         for part, share, first in zip(parts, shares, (0, cut), strict=False)
     ]
+    if len(tasks) == 1:  # in this thread, because a window may only be opened in the main one
+        return tasks[0](Pulse())
     return [game for played in in_parallel(tasks) for game in played]
 
 
@@ -80,20 +83,20 @@ class _Seat:
         self.length += 1
         if not (terminated or truncated):
             return None
-        return PlayedGame(self.score, self.length, info.get("facts", {}))
+        return PlayedGame(self.score, self.length, truncated, info.get("facts", {}))
 
 
 @torch.no_grad()
 def _play(
-    envs: Sequence[Env], model: ActorCritic, games: int, seed: int, stop: Event
+    envs: Sequence[Env], model: ActorCritic, games: int, seed: int, pulse: Pulse
 ) -> list[PlayedGame]:
-    """Play the games of one part; fewer if ``stop`` is set."""
+    """Play the games of one part; fewer if ``pulse`` stops it."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     seats = [_Seat(env, number, seed + number) for number, env in enumerate(envs)]
     begun = len(seats)
     played: dict[int, PlayedGame] = {}  # by the order in which they began
-    while seats and not stop.is_set():
+    while seats and pulse.beat():
         obs = torch.from_numpy(np.stack([seat.obs for seat in seats])).to(device)
         actions = cast(list[int], sample(model(obs).policy, generator).tolist())
         going_on: list[_Seat] = []

@@ -21,10 +21,11 @@ from envs import GAME
 from experiment.command_line import exit_code
 from experiment.trained_agent import load_agent
 from interop.stable_baselines3 import encoder_policy_kwargs
+from settings import Checked
 
 
 @dataclass(frozen=True)
-class ExampleConfig:
+class ExampleConfig(Checked):
     """Train Stable-Baselines3's PPO on what our encoder sees."""
 
     checkpoint: Path

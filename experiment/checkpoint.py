@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from experiment.errors import UserError
-from experiment.files import write_file
+from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "7"
+FORMAT, VERSION = "knifesight-checkpoint", "8"
 T = TypeVar("T")
 
 
@@ -52,6 +52,15 @@ class Checkpoint(NamedTuple):
             raise CheckpointError(
                 f"{self.path}: its {name} does not fit this program: {error}"
             ) from error
+
+    def check_detector(self, name: str) -> None:
+        """Raise CheckpointError unless the detector called ``name`` saw the training."""
+        trained = self.state.get("detector")
+        if trained != name:
+            raise CheckpointError(
+                f"{self.path}: it was trained with the detector {trained}, this program has {name} "
+                "(make_finder in encoders/regions.py)"
+            )
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -159,7 +168,8 @@ def read_checkpoint(
         CheckpointError: If it is missing, damaged, foreign, of another version or does not fit.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
+        link = f" ({missing(path)})" if path.is_symlink() else ""
+        raise CheckpointError(f"{path}: no such checkpoint{link}")
     try:
         opened: Any = safetensors.safe_open(path, "pt")
         with opened as file:

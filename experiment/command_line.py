@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import tyro
 
 from agent.actor_critic import ActorCritic
 from agent.ppo import PPO, NonFiniteLossError
+from agent.threads import StalledError
+from encoders import make_finder
 from envs import GAME, Projection
 from experiment.checkpoint import (
     Checkpoint,
@@ -21,29 +24,32 @@ from experiment.checkpoint import (
 )
 from experiment.config import A2C, TrainConfig
 from experiment.errors import UserError
-from experiment.files import SaveError
+from experiment.files import SaveError, why_not_writable
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.run_statistics import RunStatistics
+from experiment.streams import lenient_streams
 from settings import Role, flat, names_with, to_json
 
 
 def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted") -> int:
     """Run a command; returns its exit code.
 
-    What the command itself returns, or 0; 2 for a user's mistake; 1 if losses stay not finite or a
-    result cannot be written; 130 after Ctrl-C. Each of these prints one line.
+    What the command itself returns, or 0; 2 for a user's mistake; 1 if losses stay not finite, a
+    result cannot be written or the games hang; 130 after Ctrl-C. Each of these prints one line.
+    Nothing that is printed can end the command.
     """
-    try:
-        return command() or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (NonFiniteLossError, SaveError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
-        return 130
+    with lenient_streams():
+        try:
+            return command() or 0
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except (NonFiniteLossError, SaveError, StalledError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(interrupted, file=sys.stderr)
+            return 130
 
 
 def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
@@ -92,6 +98,7 @@ def check_resumable(checkpoint: Checkpoint) -> None:
     model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
     restore_model(checkpoint, model)
     restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights).optimizer)
+    checkpoint.check_detector(make_finder(config.detector).name)
 
 
 def available_device(name: str) -> torch.device:
@@ -113,19 +120,20 @@ def available_device(name: str) -> torch.device:
 
 
 def resume_command(run_dir: Path) -> str:
-    """What goes on with a run, to be copied."""
-    return f"{python()} train.py --run-dir {shlex.quote(str(run_dir))} --resume"
+    """What goes on with a run, to be copied and used in any directory."""
+    return _command("train.py", "--run-dir", run_dir, "--resume")
 
 
 def evaluate_command(run_dir: Path) -> str:
-    """What makes a video of a run's agent, to be copied."""
-    return f"{python()} evaluate.py --checkpoint {shlex.quote(str(run_dir))} --video game.mp4"
+    """What makes a video of a run's agent in the present directory, to be copied."""
+    return _command("evaluate.py", "--checkpoint", run_dir, "--video", "game.mp4")
 
 
-def python() -> Path:
-    """The running interpreter, as short as it can be named here."""
-    path = Path(sys.executable)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _command(script: str, flag: str, run_dir: Path, *rest: str) -> str:
+    with suppress(OSError):  # the working directory was deleted
+        run_dir = run_dir.absolute()
+    program = Path(__file__).parents[1] / script
+    return shlex.join([sys.executable, str(program), flag, str(run_dir), *rest])
 
 
 def check_output(path: Path, name: str = "json") -> None:
@@ -138,11 +146,7 @@ def check_output(path: Path, name: str = "json") -> None:
     Raises:
         UserError: If ``path`` cannot be written.
     """
-    try:
-        existed = path.exists()
+    with suppress(OSError, ValueError):  # what is wrong is told below
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
-        if not existed:
-            path.unlink()
-    except (OSError, ValueError) as error:  # a null byte in it is a ValueError
-        raise UserError(f"{name} must be a file that can be written, got {path}") from error
+    if why := why_not_writable(path):
+        raise UserError(f"{name} must be a file that can be written, got {path}: {why}")

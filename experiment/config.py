@@ -65,8 +65,6 @@ class TrainConfig(Checked):
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, what is allowed and the value."""
         super().__post_init__()
-        if "\0" in str(self.run_dir):
-            raise UserError(f"run_dir must not have a null byte, got {str(self.run_dir)!r}")
         if self.ppo.num_steps % STACK:
             raise UserError(
                 f"ppo.num_steps must be a multiple of {STACK}, got {self.ppo.num_steps}"

@@ -1,8 +1,12 @@
 """Files that are written whole or not at all."""
 
+import json
+import math
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 TEMPORARY = ".tmp"
 """Ending of a file that is being written; nothing that loads looks for it."""
@@ -34,7 +38,7 @@ def write_file(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise SaveError(f"{path} cannot be written: {error.strerror}") from error
+        raise SaveError(f"{path} cannot be written: {reason(error, path)}") from error
     with suppress(OSError):  # some file systems cannot; the file is there all the same
         directory = os.open(path.parent, os.O_RDONLY)
         try:
@@ -43,16 +47,73 @@ def write_file(path: Path, content: bytes) -> None:
             os.close(directory)
 
 
-def can_write(path: Path) -> bool:
-    """Whether a file can be made or replaced at ``path``, without touching it.
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
+    """Replace a file by a value as JSON, or leave it as it is.
+
+    JSON knows neither NaN nor infinity; they become null, because a result is not to be lost.
+
+    Raises:
+        SaveError: As ``write_file``.
+    """
+    text = json.dumps(_finite(value), indent=indent, allow_nan=False)
+    write_file(path, f"{text}\n".encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in cast(dict[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in cast(list[Any], value)]
+    return value
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why no file can be made or replaced at ``path``; None if one can. It is not touched.
 
     It is written beside ``path`` under a slightly longer name and renamed, so nothing but a regular
     file may be there, and its directory must be writable.
     """
-    if "\0" in str(path) or len(os.fsencode(path.name)) > LONGEST_NAME:
-        return False
+    parent = path.parent
+    if "\0" in str(path):
+        return "it has a null byte"
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        return "its name is too long"
     try:
-        is_free = not os.path.lexists(path) or (path.is_file() and not path.is_symlink())
-        return is_free and path.parent.is_dir() and os.access(path.parent, os.W_OK)
-    except OSError:  # a name that is too long
-        return False
+        if path.is_symlink():
+            return "it is a link"
+        if os.path.lexists(path) and not path.is_file():
+            return f"it is a {_kind(path)}"
+        if parent.is_dir():
+            return None if os.access(parent, os.W_OK) else f"{parent} cannot be written"
+        return missing(parent) or f"{parent} is a {_kind(parent)}"
+    except OSError as error:  # a name that is too long, or no permission to look
+        return error.strerror
+
+
+def missing(path: Path) -> str | None:
+    """Why nothing is at ``path``; None if something is."""
+    if path.exists():
+        return None
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there"
+    return f"{path} is not there"
+
+
+def reason(error: OSError, path: Path) -> str:
+    """Why nothing can be written at ``path``. A link to nothing "exists" for the system."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        for place in (path, *path.parents):
+            if place.is_symlink() and not place.exists():
+                return str(missing(place))
+            if place.exists() and not place.is_dir():
+                return f"{place} is a {_kind(place)}"
+    return error.strerror or str(error)
+
+
+def _kind(path: Path) -> str:
+    """What is there, in words."""
+    mode = path.stat().st_mode
+    kinds = {"directory": stat.S_ISDIR, "file": stat.S_ISREG, "pipe": stat.S_ISFIFO}
+    return next((kind for kind, test in kinds.items() if test(mode)), "device")

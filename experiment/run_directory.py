@@ -18,7 +18,7 @@ from experiment.checkpoint import (
 )
 from experiment.config import TrainConfig
 from experiment.errors import UserError
-from experiment.files import TEMPORARY, SaveError, write_file
+from experiment.files import TEMPORARY, SaveError, reason, write_json
 from experiment.run_statistics import RunStatistics
 from settings import from_json, to_json
 
@@ -59,6 +59,12 @@ class RunDirectory:
         except OSError:  # a name that is too long, or no permission to look
             return False
 
+    def is_part_of_another(self) -> bool:
+        """Whether this is the directory of a run's checkpoints."""
+        with suppress(OSError):  # a name that is too long, or no permission to look
+            return any(self.path.glob("steps_*.safetensors"))
+        return False
+
     def numbered(self) -> list[Path]:
         """The checkpoints by agent steps, oldest first, without the best."""
         return sorted(self.checkpoints.glob("steps_*.safetensors"))
@@ -95,7 +101,9 @@ class RunDirectory:
             raise UserError(f"{self.config} is no config of this program: {error}") from error
 
     @contextmanager
-    def claim(self, config: TrainConfig, resumed: Checkpoint | None) -> Generator[None]:
+    def claim(
+        self, config: TrainConfig, resumed: Checkpoint | None, warn: Callable[[str], object]
+    ) -> Generator[None]:
         """Keep the directory to this process while the context lasts, and write the config.
 
         Half-written files of a killed process are deleted. Unusable checkpoints get another name,
@@ -104,20 +112,26 @@ class RunDirectory:
         Args:
             config: Of the run.
             resumed: Where it goes on; None if it starts, or starts again, from nothing.
+            warn: Is told if the file system knows no locks, so that nothing keeps others out.
 
         Raises:
-            UserError: If it holds another run, is in use or cannot be written.
+            UserError: If it holds another run, is a part of one, is in use or cannot be written.
         """
+        if self.is_part_of_another():
+            raise UserError(
+                f"run_dir must be the directory of a run, got {self.path}, which holds the "
+                f"checkpoints of {self.of(self.path / 'any').path}"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = self._take_lock()
+            lock = self._take_lock(warn)
         except OSError as error:
             raise self._not_writable(error) from error
         with closing(lock):
             try:
                 self._check_unchanged(config, resumed)
                 self._tidy([file for file, _ in resumed.unusable] if resumed else [])
-                write_file(self.config, (json.dumps(to_json(config), indent=2) + "\n").encode())
+                write_json(self.config, to_json(config))
             except OSError as error:
                 raise self._not_writable(error) from error
             except SaveError as error:
@@ -169,7 +183,7 @@ class RunDirectory:
         Raises:
             SaveError: If it cannot be written.
         """
-        write_file(self.evaluation, (json.dumps(report, indent=2) + "\n").encode())
+        write_json(self.evaluation, report)
 
     def read_evaluation(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
         """What the run's evaluation says of a checkpoint; None if there was no evaluation.
@@ -189,8 +203,10 @@ class RunDirectory:
             raise UserError(f"{self.evaluation} is of another checkpoint than {checkpoint.path}")
         return report
 
-    def _take_lock(self) -> IO[str]:
+    def _take_lock(self, warn: Callable[[str], object]) -> IO[str]:
         """An open file that keeps others out; a process that dies, however it does, closes it.
+
+        Some file systems, those of networks above all, know no locks.
 
         Raises:
             UserError: If another process has it; names that process.
@@ -204,6 +220,11 @@ class RunDirectory:
             owner = file.read().strip()
             file.close()
             raise UserError(f"run_dir {self.path} is in use by process {owner}") from error
+        except OSError as error:
+            warn(
+                f"warning: run_dir {self.path} cannot be locked ({error.strerror}): "
+                "nothing keeps a second training out of it"
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -234,21 +255,24 @@ class RunDirectory:
             path.rename(path.with_suffix(".unusable"))
 
     def _not_writable(self, error: OSError) -> UserError:
-        return UserError(f"run_dir {self.path} cannot be written: {error.strerror}")
+        return UserError(f"run_dir {self.path} cannot be written: {reason(error, self.path)}")
 
 
 def load_checkpoint(path: Path, check: Check = lambda _: None) -> Checkpoint:
-    """Read a checkpoint file, or the newest usable one of a run directory.
+    """Read a checkpoint file, or the newest usable one of a run.
 
     Args:
-        path: The file or directory.
+        path: The file, the run's directory, or that of its checkpoints.
         check: See ``Check``.
 
     Raises:
         CheckpointError: If there is none that is whole and fits.
     """
     try:
-        is_run = path.is_dir()
+        is_directory = path.is_dir()
     except OSError as error:  # a name that is too long, or no permission to look
         raise CheckpointError(f"{path}: {error.strerror}") from error
-    return RunDirectory(path).latest(check) if is_run else read_checkpoint(path, check)
+    if not is_directory:
+        return read_checkpoint(path, check)
+    run = RunDirectory(path)
+    return (run.of(path / "any") if run.is_part_of_another() else run).latest(check)

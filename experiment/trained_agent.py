@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.actor_critic import ActorCritic
-from encoders import ArtifactDetector
+from encoders import RegionFinder, make_finder
 from envs import GAME, Projection
 from experiment.checkpoint import Checkpoint, restore_model
 from experiment.config import TrainConfig
@@ -20,7 +20,7 @@ class TrainedAgent(NamedTuple):
     """With which it was trained."""
     model: ActorCritic
     projection: Projection
-    detector: ArtifactDetector
+    finder: RegionFinder
     statistics: RunStatistics
     """Of its training."""
 
@@ -38,11 +38,13 @@ def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
     model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
     restore_model(checkpoint, model)
+    finder = make_finder(config.detector)
+    checkpoint.check_detector(finder.name)
     return TrainedAgent(
         checkpoint,
         config,
         model,
         checkpoint.read(Projection, "projection"),
-        ArtifactDetector(config.detector),
+        finder,
         checkpoint.read(RunStatistics, "statistics"),
     )

@@ -4,9 +4,11 @@ import torch
 
 from agent.actor_critic import ActorCritic
 from agent.ppo import PPO
+from encoders import make_finder
 from envs import GAME, Projection, calibrate
 from experiment.checkpoint import Checkpoint, capture, restore
 from experiment.config import TrainConfig
+from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
 from settings import to_json
@@ -26,26 +28,40 @@ class TrainingState:
 
         Raises:
             CheckpointError: If the checkpoint does not fit.
+            UserError: If the game has a shape or colours that cannot be used.
         """
         torch.manual_seed(config.seed)
         self._config, self._run = config, run
         self.resumed = resumed
-        self.model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model).to(device)
+        projection = resumed.read(Projection, "projection") if resumed else None
+        try:
+            self.model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model).to(device)
+            self.projection = projection or calibrate(config.env, config.game_seed(0))
+        except ValueError as error:
+            raise UserError(f"{GAME.title} cannot be trained: {error}") from error
         self.ppo = PPO(self.model, config.ppo, config.weights)
+        self.finder = make_finder(config.detector)
         if resumed:
+            resumed.check_detector(self.finder.name)
             self.statistics = resumed.read(RunStatistics, "statistics")
             self.statistics.best = run.best_score()  # this checkpoint may be older or newer
-            self.projection = resumed.read(Projection, "projection")
             restore(resumed, self.model, self.ppo.optimizer)
         else:
             self.statistics = RunStatistics()
-            self.projection = calibrate(config.env, config.game_seed(0))
+        self._saved = self.statistics.steps if resumed else None
 
     def save(self) -> None:
-        """Write a checkpoint, and the best one if it is.
+        """Write a checkpoint, and the best one if it is; nothing if nothing was learned since.
 
         Raises:
             SaveError: If one cannot be written; names the latest checkpoint that is there.
         """
-        state = {"config": to_json(self._config), "projection": to_json(self.projection)}
+        if self.statistics.steps == self._saved:
+            return
+        state = {
+            "config": to_json(self._config),
+            "projection": to_json(self.projection),
+            "detector": self.finder.name,
+        }
         self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)
+        self._saved = self.statistics.steps

@@ -38,7 +38,7 @@ class ExportedPolicy(nn.Module, PyTorchModelHubMixin):
         """Build with fresh weights."""
         super().__init__()
         self.config = config
-        self.network = ActorCritic(config.game.obs_shape, config.game.num_actions, config.model)
+        self.network = ActorCritic(config.game.obs_shape, config.num_actions, config.model)
 
     def forward(self, obs: Tensor) -> PolicyOutput:
         """Observations (B, C, H, W) uint8 to what the network makes of them."""
@@ -79,6 +79,8 @@ def export_policy(agent: TrainedAgent, evaluation: EvaluationFacts | None) -> Ex
     policy = ExportedPolicy(
         PolicyConfig(
             GAME,
+            GAME.screen,
+            GAME.num_actions,
             float32,
             agent.projection,
             agent.config.env,

@@ -27,6 +27,8 @@ class TrainingFacts:
     """The learner saw the score times this factor."""
     reward_clip: tuple[float, float]
     """Range to which scaled rewards were cut."""
+    detector: str
+    """Class of the detector that found small artifacts."""
     artifact_weight: float
     """Weight of a small artifact's pixels in the reconstruction loss; others weigh 1 or less."""
     artifact_recall: float | None
@@ -44,6 +46,7 @@ class TrainingFacts:
             seconds=statistics.seconds,
             reward_scale=config.ppo.reward_scale,
             reward_clip=config.ppo.reward_clip,
+            detector=agent.finder.name,
             artifact_weight=config.weights.artifact,
             artifact_recall=statistics.final_fidelity()["artifact_recall"],
         )
@@ -91,7 +94,11 @@ class PolicyConfig:
     """The content of ``config.json``."""
 
     game: Game
-    """What it plays; gives the shape of an observation and the number of actions."""
+    """What it plays; gives the shape of an observation."""
+    screen: tuple[int, int]
+    """Height and width of the game's native screen."""
+    num_actions: int
+    """Actions between which it chooses: the game's minimal set."""
     model: ActorCriticConfig
     """Size of the network."""
     projection: Projection

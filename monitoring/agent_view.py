@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent.actor_critic import ActorCritic
-from encoders import ArtifactDetector, ArtifactWeightsConfig, pixel_weights
+from encoders import ArtifactWeightsConfig, RegionFinder, pixel_weights
 from monitoring.pictures import Picture, agent_view
 
 
@@ -19,12 +19,12 @@ class AgentView(gym.Wrapper[NDArray[np.uint8], Any, NDArray[np.uint8], Any]):
         self,
         env: gym.Env[NDArray[np.uint8], Any],
         model: ActorCritic,
-        detector: ArtifactDetector,
+        finder: RegionFinder,
         weights: ArtifactWeightsConfig,
     ) -> None:
         """Wrap a game whose ``render()`` returns RGB (H, W, 3) uint8."""
         super().__init__(env)
-        self._model, self._detector, self._weights = model, detector, weights
+        self._model, self._finder, self._weights = model, finder, weights
 
     @property
     def render_mode(self) -> str:
@@ -46,15 +46,14 @@ class AgentView(gym.Wrapper[NDArray[np.uint8], Any, NDArray[np.uint8], Any]):
     @property
     def has_artifact(self) -> bool:
         """Whether the detector finds an artifact in the newest frame."""
-        return bool(self._detector(self._obs[-1:]).any())
+        return bool(self._finder.pixels(self._obs[None]).any())
 
     def render(self) -> Picture:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The present step, RGB uint8 of even height and width."""
         screen: Any = self.env.render()
-        newest = self._obs[-1:]
         device = next(self._model.parameters()).device
-        regions = torch.from_numpy(self._detector(newest))[None]
+        regions = torch.from_numpy(self._finder(self._obs[None]))[None]
         weights = pixel_weights(regions, self._weights)[0, 0] / self._weights.artifact
         obs = torch.from_numpy(self._obs[None]).to(device)
         reconstruction = self._model.autoencoder.reconstruct(obs)[0, -1].cpu()
-        return agent_view(screen, newest[0], reconstruction.numpy(), weights.numpy())
+        return agent_view(screen, self._obs[-1], reconstruction.numpy(), weights.numpy())

@@ -1,4 +1,4 @@
-"""What a training says in the terminal."""
+"""What is said in the terminal."""
 
 import time
 from collections.abc import Mapping
@@ -6,8 +6,38 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
 
 from envs import Projection
+
+UNLIMITED = 100_000
+"""Columns of what is no terminal; a file or a program may have lines of any length."""
+
+
+def make_console() -> Console:
+    """The terminal, or what stands in its place.
+
+    What is printed comes out as it is: names and commands, which may be copied, are neither broken
+    nor searched for markup, emoji codes and things to colour.
+    """
+    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    return console
+
+
+def natural_width(table: Table) -> int:
+    """Columns that a table takes if nothing in it is cut or broken."""
+    console = make_console()
+    console.width = UNLIMITED
+    return console.measure(table).maximum
+
+
+def print_table(table: Table) -> None:
+    """Print a table with every figure whole: a terminal that is too narrow breaks its lines."""
+    console = make_console()
+    console.width = max(console.width, natural_width(table))
+    console.print(table)
 
 
 class ProgressLine:
@@ -21,7 +51,7 @@ class ProgressLine:
         self._console, self._total = console, total_steps
         # The text fits 80 columns; the bar takes what is left.
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             console=console,
             expand=True,
@@ -47,7 +77,7 @@ class ProgressLine:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._printed >= self.PLAIN_INTERVAL:
             self._printed = now
-            self._console.print(line, highlight=False)
+            self._console.print(line)
 
     def stop(self) -> None:
         """Leave the terminal as it was."""

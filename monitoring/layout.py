@@ -30,7 +30,7 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
 
 
 def custom_scalars() -> dict[str, dict[str, list[object]]]:
-    """The layout in the form that ``SummaryWriter.add_custom_scalars`` takes."""
+    """The layout in the form that ``torch.utils.tensorboard.summary`` takes."""
     return {
         category: {title: ["Multiline", tags] for title, tags in charts.items()}
         for category, charts in LAYOUT.items()

@@ -1,18 +1,20 @@
 """TensorBoard: curves, and pictures of what the encoder loses."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard.writer import SummaryWriter
+from torch.utils.tensorboard import summary
 
 from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout, spread
 from encoders import ArtifactWeightsConfig, pixel_weights
 from encoders.latents import latent_metrics
+from monitoring.event_file import EventFile
 from monitoring.film import gif
 from monitoring.layout import custom_scalars
 from monitoring.pictures import GREY, YELLOW, Picture, sample_column, side_by_side, square
@@ -40,13 +42,13 @@ class Monitor:
     def __init__(self, log_dir: Path, steps: int, warn: Callable[[str], object]) -> None:
         """Open a new event file; what an earlier one holds beyond ``steps`` is hidden.
 
-        If it cannot be written any more, ``warn`` is told once and nothing more is written: a full
-        disk does not end a training.
+        If it cannot be written any more, ``warn`` is told once and nothing more is written: neither
+        a full disk nor a deleted directory ends a training.
         """
         self._log_dir, self._warn = log_dir, warn
-        self._writer: SummaryWriter | None = None
+        self._file: EventFile | None = None
         try:
-            self._writer = SummaryWriter(log_dir, purge_step=steps + 1)
+            self._file = EventFile(log_dir, steps)
         except OSError as error:
             self._end(error)
         self._remembered: Sample | None = None
@@ -65,16 +67,16 @@ class Monitor:
         described = hyperparameters({name: config[name] for name in config if name in names})
         self._session_end = described.end
 
-        def write(writer: SummaryWriter) -> None:
-            writer.add_custom_scalars(custom_scalars())
-            writer.add_text("run", "\n".join(lines), steps)
-            self._summary(writer, described.start, steps)
+        def write(file: EventFile) -> None:
+            file.add(summary.custom_scalars(custom_scalars()))
+            file.add(summary.text("run", "\n".join(lines)), steps)
+            file.add(described.start, steps)
 
         self._write(write)
 
     def scalars(self, metrics: Mapping[str, float], steps: int) -> None:
         """Write every metric under its tag."""
-        self._write(lambda writer: [writer.add_scalar(*row, steps) for row in metrics.items()])
+        self._write(lambda file: [file.add(summary.scalar(*row), steps) for row in metrics.items()])
 
     def remember(self, rollout: Rollout) -> None:
         """Keep one observation with an artifact in its newest frame, if the rollout has one."""
@@ -103,9 +105,9 @@ class Monitor:
             tag: draw_samples(model, chosen, weights) for tag, chosen in samples.items() if chosen
         }
 
-        def write(writer: SummaryWriter) -> None:
+        def write(file: EventFile) -> None:
             for tag, image in images.items():
-                writer.add_image(tag, image, steps, dataformats="HWC")
+                file.add(summary.image(tag, image, dataformats="HWC"), steps)
 
         self._write(write)
         return images
@@ -122,11 +124,11 @@ class Monitor:
             "policy/highest_probability": policy.probs.amax(dim=1),
         }
 
-        def write(writer: SummaryWriter) -> None:
-            for tag, value in latent_metrics(latent).items():
-                writer.add_scalar(tag, value, steps)
+        def write(file: EventFile) -> None:
+            for row in latent_metrics(latent).items():
+                file.add(summary.scalar(*row), steps)
             for tag, values in histograms.items():
-                writer.add_histogram(tag, values.float().cpu(), steps, bins=50)  # pyright: ignore[reportArgumentType]
+                file.add(summary.histogram(tag, values.float().cpu(), bins=50), steps)
 
         self._write(write)
 
@@ -151,8 +153,8 @@ class Monitor:
 
     def film(self, pictures: Sequence[Picture], pictures_per_second: float, steps: int) -> None:
         """Write a film as ``game/film``."""
-        summary = animation("game/film", gif(pictures, pictures_per_second), pictures[0].shape[:2])
-        self._write(lambda writer: self._summary(writer, summary, steps))
+        moving = animation("game/film", gif(pictures, pictures_per_second), pictures[0].shape[:2])
+        self._write(lambda file: file.add(moving, steps))
 
     def end(self, final: Mapping[str, float], steps: int) -> None:
         """Write what came out, and that the training is complete.
@@ -161,25 +163,33 @@ class Monitor:
         their tags, where capital letters come first.
         """
         self.scalars({f"Final/{name}": value for name, value in final.items()}, steps)
-        self._write(lambda writer: self._summary(writer, self._session_end, steps))
+        self._write(lambda file: file.add(self._session_end, steps))
+
+    @contextmanager
+    def drawing(self, what: str) -> Generator[None]:
+        """While the context lasts, an error is only a warning: a picture is not worth a run."""
+        try:
+            yield
+        except Exception as error:
+            self._warn(f"warning: {what} cannot be drawn: {type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Flush and close the event file."""
-        self._write(SummaryWriter.close)
+        """Close the event file."""
+        if self._file:
+            with suppress(OSError):  # everything was flushed when it was written
+                self._file.close()
 
-    @staticmethod
-    def _summary(writer: SummaryWriter, summary: Any, steps: int) -> None:
-        writer._get_file_writer().add_summary(summary, steps)  # pyright: ignore[reportPrivateUsage]
-
-    def _write(self, write: Callable[[SummaryWriter], object]) -> None:
-        if self._writer:
+    def _write(self, write: Callable[[EventFile], object]) -> None:
+        if self._file:
             try:
-                write(self._writer)
+                write(self._file)
+                self._file.flush()
             except OSError as error:
                 self._end(error)
 
     def _end(self, error: OSError) -> None:
-        self._writer = None
+        self.close()
+        self._file = None
         self._warn(f"warning: TensorBoard's events end here: {error.strerror or error}")
 
     @staticmethod

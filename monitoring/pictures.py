@@ -52,11 +52,12 @@ def side_by_side(columns: Sequence[Picture]) -> Picture:
 
 
 def square(obs: Picture, colour: tuple[int, int, int]) -> Picture:
-    """A frame (H, W) with W > H in the middle of a square (W, W, 3) of a colour."""
+    """A frame (H, W) in the middle of a square of a colour, (S, S, 3) with S = max(H, W)."""
     height, width = obs.shape
-    picture = np.full((width, width, 3), colour, np.uint8)
-    top = (width - height) // 2
-    picture[top : top + height] = obs[:, :, None]
+    side = max(height, width)
+    picture = np.full((side, side, 3), colour, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    picture[top : top + height, left : left + width] = obs[:, :, None]
     return picture
 
 

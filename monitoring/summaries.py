@@ -1,4 +1,4 @@
-"""What TensorBoard's protocol buffers hold and ``SummaryWriter`` cannot write."""
+"""Summaries that ``torch.utils.tensorboard`` cannot make."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 # pyright: reportAttributeAccessIssue=false

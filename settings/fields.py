@@ -1,10 +1,12 @@
 """Bounds and roles as annotations beside the fields of a config, and the check that reads them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from decimal import Decimal
 from enum import Enum, auto
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, cast, get_args, get_type_hints
 
 
@@ -41,10 +43,10 @@ Seed = Annotated[int, Within(0, 2**32 - 1)]
 
 
 class Checked:
-    """Base of a dataclass: a value out of its field's bounds is refused when an object is made."""
+    """Base of a dataclass: a value that its field cannot have is refused when an object is made."""
 
     def __post_init__(self) -> None:
-        """Check every field that has bounds.
+        """Check every field that has bounds, and every path.
 
         Raises:
             ValueError: Names the field, what is allowed and the value.
@@ -52,6 +54,9 @@ class Checked:
         for name, annotations in _annotations(type(self)).items():
             value: Any = getattr(self, name)
             is_tuple = isinstance(value, tuple)
+            for path in cast(tuple[Any, ...], value if is_tuple else (value,)):
+                if isinstance(path, Path):
+                    _check_path(name, path)
             numbers = cast(tuple[float, ...], value if is_tuple else (value,))
             for bounds in annotations:
                 if not isinstance(bounds, Within):
@@ -61,6 +66,21 @@ class Checked:
                 if not all(number in bounds for number in numbers):
                     each = "each " if is_tuple else ""
                     raise ValueError(f"{name} must {each}be {bounds}, got {value}")
+
+
+def _check_path(name: str, path: Path) -> None:
+    """Refuse what no file system takes, and what no JSON and no command to be copied can hold."""
+    whole = str(path)
+    if "\0" not in whole:
+        with suppress(OSError):  # the working directory was deleted
+            whole = str(path.absolute())
+    try:
+        whole.encode()
+        valid = "\0" not in whole
+    except UnicodeEncodeError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{name} must be a path in UTF-8 without null bytes, got {whole!r}")
 
 
 def names_with(kind: type, *roles: Role) -> frozenset[str]:

@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 import evaluate
-from envs import GAME
+from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
-from evaluation.report import markdown, report
+from evaluation.report import report
+from evaluation.tables import markdown
 from experiment.run_statistics import RunStatistics
 
 REPORT = report(
-    [PlayedGame(700.0, 90, {}), PlayedGame(1_300.0, 110, {})],
-    GAME, "run", "digest", seed=9, seconds=1.5, statistics=RunStatistics(),
+    [PlayedGame(700.0, 90, False, {}), PlayedGame(1_300.0, 110, False, {})],
+    GAME, EnvConfig(), "run", "digest", seed=9, seconds=1.5, statistics=RunStatistics(),
 )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def test_files_are_written_before_the_table_is_printed(tmp_path: Path, monkeypat
     def gone(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(evaluate, "table", gone)
+    monkeypatch.setattr(evaluate, "show", gone)
     with pytest.raises(BrokenPipeError):
         evaluate.main(["--checkpoint", "run", "--json", str(output), "--markdown", str(page)])
     assert json.loads(output.read_text()) == [REPORT]

@@ -19,7 +19,7 @@ from agent.collector import Collector
 from agent.ppo import PPO, NonFiniteLossError
 from envs import Projection
 from evaluation.games import EVALUATION_SEED
-from evaluation.report import markdown
+from evaluation.tables import markdown
 from experiment import training_state
 from experiment.checkpoint import write_checkpoint
 from experiment.command_line import parse
@@ -369,7 +369,7 @@ def test_watching_without_pygame_names_the_extra(tmp_path: Path, monkeypatch, ca
 
 def test_a_run_without_a_checkpoint_keeps_its_settings_when_it_starts_again(tmp_path: Path, capsys):
     config = TrainConfig(run_dir=tmp_path, seed=7)
-    with RunDirectory(tmp_path).claim(config, None):
+    with RunDirectory(tmp_path).claim(config, None, print):
         pass
     assert run(tmp_path) == 2
     assert "already holds a run; go on with --resume" in capsys.readouterr().err

@@ -37,7 +37,7 @@ from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RECENT_GAMES, RECENT_UPDATES
-from settings import Role, flat, names_with
+from settings import Checked, Role, flat, names_with
 
 ALIKE = names_with(TrainConfig, Role.NEUTRAL) | {"seed"}
 """Fields in which the runs of a group may differ: the seed, and what does not change a training."""
@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class CurvesConfig:
+class CurvesConfig(Checked):
     """Draw the curves of training runs; those that differ only in their seed are averaged."""
 
     run_dirs: tyro.conf.Positional[tuple[Path, ...]]

@@ -26,6 +26,7 @@ from torch import Tensor
 from experiment.command_line import exit_code
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
+from settings import Checked
 
 OF_TIME = ("speed/", "Final/minutes")
 """Beginnings of tags whose values are measured in seconds."""
@@ -34,7 +35,7 @@ OF_PLACE = ("_hparams_/", "run/text_summary")
 
 
 @dataclass(frozen=True)
-class FingerprintConfig:
+class FingerprintConfig(Checked):
     """Print a hash of a run's parameters and one of its events."""
 
     run_dir: tyro.conf.Positional[Path]

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.game import GAME
 from envs.kung_fu_master import ram as truth
 from envs.projection import Projection
 from envs.single import SingleEnv
@@ -122,6 +123,12 @@ class LoggedEnv(gym.Wrapper[Any, Any, Any, Any]):
         return obs, reward, terminated, truncated, info
 
 
-def make_logged_envs(config: EnvConfig, projection: Projection, count: int) -> list[LoggedEnv]:
-    """Build ``count`` games that are stepped one by one and tell at their end what happened."""
-    return [LoggedEnv(SingleEnv(projection, config)) for _ in range(count)]
+def make_logged_envs(
+    config: EnvConfig, projection: Projection, count: int
+) -> list[LoggedEnv] | list[SingleEnv]:
+    """Build ``count`` games that are stepped one by one and tell at their end what happened.
+
+    Of another game than Kung-Fu Master nothing is told: its RAM holds other things.
+    """
+    games = [SingleEnv(projection, config) for _ in range(count)]
+    return [LoggedEnv(game) for game in games] if GAME.rom == truth.ROM else games

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+ROM = "kung_fu_master"
+"""Of which this is the RAM."""
 FLOOR, TIME, LIVES, ENEMY, PLAYER_X, PLAYER_HEALTH, ENEMY_HEALTH = 31, 27, 29, 50, 74, 75, 76
 PROJECTILE_X, PROJECTILE_Y, PROJECTILE_SHAPE, PROJECTILE_MIRRORED, ENEMY_FACING = 73, 96, 94, 86, 92
 """Addresses. Those of the floor and of the projectile's shape and mirroring were found for this

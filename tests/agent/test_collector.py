@@ -7,7 +7,13 @@ import torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.collector import Collector
 from agent.rollout import Rollout
-from encoders import ArtifactDetector, ArtifactDetectorConfig, AutoencoderConfig, EncoderConfig
+from encoders import (
+    ArtifactDetectorConfig,
+    AutoencoderConfig,
+    EncoderConfig,
+    RegionFinder,
+    make_finder,
+)
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
 
 STEPS = 8
@@ -40,8 +46,8 @@ def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], 
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
     rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"))
-    detector = ArtifactDetector(ArtifactDetectorConfig())
-    return Collector(parts, model, detector, rollout, seed=0), parts, model
+    finder = make_finder(ArtifactDetectorConfig())
+    return Collector(parts, model, finder, rollout, seed=0), parts, model
 
 
 def side_by_side(parts: list[list[np.ndarray]]) -> np.ndarray:
@@ -94,9 +100,9 @@ def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
     def actions(seed: int, drawn: int) -> torch.Tensor:
         _, _, model = make_collector([20, 20])
         rollout = Rollout(STEPS, 4, OBS_SHAPE, torch.device("cpu"))
-        detector = ArtifactDetector(ArtifactDetectorConfig())
+        finder = make_finder(ArtifactDetectorConfig())
         parts = [CountingEnv([20, 20]), CountingEnv([20, 20])]
-        collector = Collector(parts, model, detector, rollout, seed)
+        collector = Collector(parts, model, finder, rollout, seed)
         torch.rand(drawn)
         collector.collect()
         return rollout.actions
@@ -134,10 +140,10 @@ def test_the_region_travels_beside_its_frame():
     _, parts, model = make_collector([3, 5])
     rollout = Rollout(STEPS, 2, OBS_SHAPE, torch.device("cpu"))
 
-    def marked(frames: np.ndarray) -> np.ndarray:
-        return (frames == 12).astype(np.uint8)
+    def marked(obs: np.ndarray) -> np.ndarray:
+        return (obs[:, -1] == 12).astype(np.uint8)
 
-    collector = Collector(parts, model, marked, rollout, seed=0)  # type: ignore[arg-type]
+    collector = Collector(parts, model, RegionFinder(marked, margin=0), rollout, seed=0)
     collector.collect()
     collector.collect()
     indices = torch.arange(STEPS * 2)

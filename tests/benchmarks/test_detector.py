@@ -10,7 +10,7 @@ from benchmarks.detector import contrasts, detection_scores
 from encoders import ArtifactDetector, ArtifactDetectorConfig
 from tests.benchmarks.test_data import PROJECTION, planted
 
-DETECTOR = ArtifactDetector(ArtifactDetectorConfig(margin=0))
+DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
 
 
 def test_all_knives_found_and_nothing_else():
@@ -60,7 +60,7 @@ def test_a_result_is_written_before_it_is_printed(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(detector, "load", lambda *_: planted(4, 40))
     monkeypatch.setattr(detector, "calibrate", lambda *_, **__: PROJECTION)
-    monkeypatch.setattr(detector.Console, "print", broken)
+    monkeypatch.setattr(detector, "print_table", broken)
     path = tmp_path / "detector.json"
     monkeypatch.setattr("sys.argv", ["detector", "--json", str(path)])
     with pytest.raises(OSError, match="the terminal is gone"):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.knife_fidelity import Scene, fidelity, probes
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetectorConfig, make_finder
 from envs.kung_fu_master.ram import Box, Kind
 
-DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
+FINDER = make_finder(ArtifactDetectorConfig())
 
 
 def make_scene(seed: int, count: int = 40) -> Scene:
@@ -20,12 +20,12 @@ def make_scene(seed: int, count: int = 40) -> Scene:
         own = box.mask(64, 144)
         frames[t][own] = 255
         knives.append((t, box, own))
-    return Scene(frames, np.arange(count)[:, None].repeat(4, 1), DETECTOR(frames), knives)
+    return Scene(frames, np.arange(count)[:, None].repeat(4, 1), FINDER(frames[:, None]), knives)
 
 
 def test_a_perfect_reconstruction():
     scene = make_scene(0)
-    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, DETECTOR)
+    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, FINDER)
     assert figures == {
         "knife_recall": 1.0,
         "knife_recall_every_pixel": 1.0,
@@ -50,7 +50,7 @@ def test_lost_faint_and_moved_knives():
         else:  # one of eight pixels is missing
             drawn[t][own] = 255
             drawn[t, box.top, box.left] = 128
-    figures = fidelity(scene, drawn, 10.0, DETECTOR)
+    figures = fidelity(scene, drawn, 10.0, FINDER)
     # Half of the contrast is 191.5: the first five and the last five reach it on average.
     assert figures["knife_recall"] == pytest.approx(10 / 20)
     assert figures["knife_recall_every_pixel"] == pytest.approx(5 / 20)
@@ -65,7 +65,7 @@ def test_ghosts_are_counted_in_frames_without_any():
     drawn = scene.frames.astype(np.float32)
     drawn[1:8:2, 20:22, 20:24] = 300.0  # four of the twenty frames without; brighter than white
     drawn[9:12:2, 20, 20:60] = 300.0  # two more hold a streak that is no small artifact
-    figures = fidelity(scene, drawn, 10.0, DETECTOR)
+    figures = fidelity(scene, drawn, 10.0, FINDER)
     assert figures["ghost_rate"] == pytest.approx(4 / 20)
     assert figures["smear_rate"] == pytest.approx(6 / 20)
     outside = (scene.regions == 0).sum()
@@ -78,9 +78,9 @@ def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
     scene.regions[0] = 0
     drawn = scene.frames.astype(np.float32)
     drawn[0] = 128.0
-    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, DETECTOR)
+    figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, FINDER)
     assert figures["ghost_rate"] == figures["smear_rate"] == 0.0
-    assert fidelity(scene, drawn, 10.0, DETECTOR)["background_mse"] == 0.0
+    assert fidelity(scene, drawn, 10.0, FINDER)["background_mse"] == 0.0
 
 
 def test_a_thinned_scene_keeps_the_truth_of_what_is_left():

@@ -19,7 +19,7 @@ from benchmarks.reconstruction import (
 )
 from benchmarks.remedies import Remedy, uniform
 from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetectorConfig, make_finder
 from tests.benchmarks.test_data import PROJECTION, planted
 
 
@@ -31,7 +31,7 @@ def walk(count: int = 12) -> Recording:
 
 
 def planted_scene() -> Scene:
-    return scene(walk(), PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
+    return scene(walk(), PROJECTION, make_finder(ArtifactDetectorConfig()))
 
 
 def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
@@ -81,7 +81,7 @@ def test_reconstructions_are_the_newest_frames_in_grey_levels():
 def test_the_picture_shows_frames_with_a_knife_and_frames_without():
     recording = planted(6)
     recording.frames[6:, 10:60, 60:80] = 2
-    frames = scene(recording, PROJECTION, ArtifactDetector(ArtifactDetectorConfig()))
+    frames = scene(recording, PROJECTION, make_finder(ArtifactDetectorConfig()))
     steps = pictured(frames)
     assert len(steps) == PICTURED
     assert max(steps[: PICTURED // 2]) < 6 <= min(steps[PICTURED // 2 :])
@@ -111,7 +111,7 @@ def test_a_result_is_written_before_it_is_printed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(reconstruction, "calibrate", lambda *_, **__: PROJECTION)
     monkeypatch.setattr(reconstruction, "ProcessPoolExecutor", in_threads)
     monkeypatch.setattr(reconstruction, "_scenes", {})
-    monkeypatch.setattr(reconstruction.Console, "print", broken)
+    monkeypatch.setattr(reconstruction, "print_table", broken)
     path = tmp_path / "reconstruction.json"
     flags = ["--json", str(path), "--data", str(tmp_path), "--samples", str(BATCH)]
     monkeypatch.setattr("sys.argv", ["x", *flags, "--seeds", "1", "--remedies", "uniform"])

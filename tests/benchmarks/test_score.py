@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import score
-from envs import GAME
+from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from experiment.run_directory import RunDirectory
@@ -22,10 +22,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         for seed, recall in enumerate(recalls, 1):
             had = deque([] if recall is None else [recall])
             statistics = RunStatistics(steps=6000, seconds=60.0, recall=had)
-            games = [PlayedGame(100.0 * seed, 5, {}), PlayedGame(300.0 * seed, 5, {})]
+            games = [PlayedGame(factor * seed, 5, False, {}) for factor in (100.0, 300.0)]
             run = RunDirectory(tmp_path / "runs" / f"seed_{seed}")
             run.path.mkdir(parents=True)
-            run.write_evaluation(report(games, GAME, "run", "digest", 9, 1.0, statistics))
+            run.write_evaluation(
+                report(games, GAME, EnvConfig(), "run", "digest", 9, 1.0, statistics)
+            )
         path = tmp_path / "score.json"
         seeds = [str(seed) for seed in range(1, len(recalls) + 1)]
         flags = ["--json", str(path), "--runs", str(tmp_path / "runs"), "--seeds", *seeds]
@@ -56,7 +58,7 @@ def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.Mon
         raise OSError("the terminal is gone")
 
     path = study(1.0)
-    monkeypatch.setattr(score.Console, "print", broken)
+    monkeypatch.setattr(score, "print_table", broken)
     with pytest.raises(OSError, match="the terminal is gone"):
         score.main()
     assert json.loads(path.read_text())["mean_over_seeds"] == 200.0

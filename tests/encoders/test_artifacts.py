@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetector, ArtifactDetectorConfig, make_finder
 
 BACKGROUND, KNIFE, FIGURE = 128, 255, 60
 
@@ -31,8 +31,8 @@ def test_the_planted_knife_is_found_exactly(top: int, left: int):
     frame = empty_frame()
     knife = plant_knife(frame, top, left)
     plant_fighter(frame, 100)
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
-    np.testing.assert_array_equal(detector(frame[None])[0], knife)
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    np.testing.assert_array_equal(detector(frame[None, None])[0], knife)
 
 
 def test_a_knife_that_touches_a_fighter_is_found_too():
@@ -40,14 +40,14 @@ def test_a_knife_that_touches_a_fighter_is_found_too():
     plant_fighter(frame, 60)
     knife = plant_knife(frame, 40, 56)
     assert (frame[40:42, 60:62] != BACKGROUND).all()
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
-    np.testing.assert_array_equal(detector(frame[None])[0] != 0, knife & (frame == KNIFE))
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    np.testing.assert_array_equal(detector(frame[None, None])[0] != 0, knife & (frame == KNIFE))
 
 
 def test_what_the_edge_leaves_of_a_knife_is_found():
     frame = empty_frame()
     frame[40, 143] = KNIFE
-    found = ArtifactDetector(ArtifactDetectorConfig(margin=0))(frame[None])[0]
+    found = ArtifactDetector(ArtifactDetectorConfig())(frame[None, None])[0]
     assert np.argwhere(found).tolist() == [[40, 143]]
 
 
@@ -56,7 +56,7 @@ def test_dark_things_are_no_artifacts_however_small():
     plant_fighter(frame, 20)
     frame[10:12, 50:54] = 0
     frame[40:43, 0:2] = FIGURE
-    assert not ArtifactDetector(ArtifactDetectorConfig())(frame[None]).any()
+    assert not ArtifactDetector(ArtifactDetectorConfig())(frame[None, None]).any()
 
 
 def test_bright_figures_and_their_parts_are_no_artifacts():
@@ -66,10 +66,10 @@ def test_bright_figures_and_their_parts_are_no_artifacts():
     frame[25:27, 22:26] = KNIFE
     frame[64 - 2 :, 21:25] = KNIFE
     detector = ArtifactDetector(ArtifactDetectorConfig())
-    assert not detector(frame[None]).any()
+    assert not detector(frame[None, None]).any()
     # Without a wide surround its collar would pass for a knife.
     narrow = ArtifactDetector(ArtifactDetectorConfig(centre_height=3, surround=1))
-    assert narrow(np.where(np.arange(64)[:, None] < 28, frame, BACKGROUND)[None]).any()
+    assert narrow(np.where(np.arange(64)[:, None] < 28, frame, BACKGROUND)[None, None]).any()
 
 
 def test_the_surround_must_be_empty():
@@ -78,7 +78,7 @@ def test_the_surround_must_be_empty():
         frame = empty_frame()
         plant_knife(frame, 30, 70)
         frame[30:32, 74 + gap] = KNIFE
-        assert detector(frame[None])[0, 30, 72] == found
+        assert detector(frame[None, None])[0, 30, 72] == found
 
 
 def test_the_region_is_the_artifact_grown_by_the_margin():
@@ -87,8 +87,9 @@ def test_the_region_is_the_artifact_grown_by_the_margin():
     expected = np.zeros_like(knife)
     for row, column in np.argwhere(knife):
         expected[row - 3 : row + 4, column - 3 : column + 4] = True
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=3))
-    np.testing.assert_array_equal(detector(frame[None])[0], expected)
+    finder = make_finder(ArtifactDetectorConfig(margin=3))
+    np.testing.assert_array_equal(finder.pixels(frame[None, None])[0], knife)
+    np.testing.assert_array_equal(finder(frame[None, None])[0], expected)
 
 
 def test_frames_of_a_batch_do_not_touch_each_other():
@@ -96,9 +97,9 @@ def test_frames_of_a_batch_do_not_touch_each_other():
     frames = np.stack([empty_frame() for _ in range(3)])
     plant_knife(frames[1], 60, 50)
     frames[2, 0:9, 50:60] = KNIFE
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=8))
-    together = detector(frames)
-    apart = np.concatenate([detector(frame[None]) for frame in frames])
+    finder = make_finder(ArtifactDetectorConfig(margin=8))
+    together = finder(frames[:, None])
+    apart = np.concatenate([finder(frame[None, None]) for frame in frames])
     np.testing.assert_array_equal(together, apart)
     assert together[1].any()
     assert not together[0].any()
@@ -108,9 +109,9 @@ def test_every_frame_of_a_batch_is_judged_alike():
     # Of two bright pixels eight rows apart, a box around a row above the frame sees one only.
     frames = np.stack([empty_frame() for _ in range(3)])
     frames[:, 0, 100] = frames[:, 8, 100] = KNIFE
-    detector = ArtifactDetector(ArtifactDetectorConfig(margin=0))
-    together = detector(frames)
-    np.testing.assert_array_equal(together, detector(frames[:1]).repeat(3, axis=0))
+    detector = ArtifactDetector(ArtifactDetectorConfig())
+    together = detector(frames[:, None])
+    np.testing.assert_array_equal(together, detector(frames[:1, None]).repeat(3, axis=0))
     assert not together[:, 0].any()
 
 
@@ -119,7 +120,7 @@ def test_brightness_below_the_threshold_does_not_count():
     for level, found in ((199, False), (200, True)):
         frame = empty_frame()
         frame[20:22, 60:64] = level
-        assert detector(frame[None]).any() == found
+        assert detector(frame[None, None]).any() == found
 
 
 def test_too_few_bright_pixels_do_not_count():
@@ -127,13 +128,22 @@ def test_too_few_bright_pixels_do_not_count():
     frame[20, 60:63] = KNIFE
     for min_pixels, found in ((3, True), (4, False)):
         detector = ArtifactDetector(ArtifactDetectorConfig(min_pixels=min_pixels))
-        assert detector(frame[None]).any() == found
+        assert detector(frame[None, None]).any() == found
 
 
 def test_wrong_frames_are_refused():
     detector = ArtifactDetector(ArtifactDetectorConfig())
-    with pytest.raises(ValueError, match=r"\(N, H, W\) uint8, got \(64, 144\) float32"):
+    with pytest.raises(ValueError, match=r"\(N, C, H, W\) uint8, got \(64, 144\) float32"):
         detector(np.zeros((64, 144), np.float32))
+
+
+def test_only_the_newest_frame_of_an_observation_is_searched():
+    obs = np.stack([empty_frame() for _ in range(8)]).reshape(2, 4, 64, 144)
+    knife = plant_knife(obs[0, -1], 30, 70)
+    plant_knife(obs[1, 2], 30, 70)
+    found = ArtifactDetector(ArtifactDetectorConfig())(obs)
+    np.testing.assert_array_equal(found[0], knife)
+    assert not found[1].any()
 
 
 @pytest.mark.parametrize(

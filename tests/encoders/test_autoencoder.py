@@ -8,7 +8,6 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.ppo import PPO, PPOConfig
 from agent.rollout import Rollout
 from encoders import (
-    ArtifactDetector,
     ArtifactDetectorConfig,
     ArtifactWeightsConfig,
     Autoencoder,
@@ -20,6 +19,7 @@ from encoders import (
     Normalizer,
     ReconstructionLoss,
     artifact_weights,
+    make_finder,
     weighted_mse,
 )
 from encoders.encoder import channels_last
@@ -233,5 +233,5 @@ def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
     learner = PPO(model, PPOConfig(num_minibatches=2), ArtifactWeightsConfig())
     losses = [learner.update(rollout, 10**6, 0.0)["loss/reconstruction"] for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]
-    detector = ArtifactDetector(ArtifactDetectorConfig())
-    assert artifact_fidelity(model.autoencoder, detector, *rollout.fidelity_sample())
+    finder = make_finder(ArtifactDetectorConfig())
+    assert artifact_fidelity(model.autoencoder, finder, *rollout.fidelity_sample())

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from agent.rollout import FIDELITY_FEWEST as FEWEST
 from agent.rollout import Rollout
-from encoders import ArtifactDetector, ArtifactDetectorConfig
+from encoders import ArtifactDetectorConfig, make_finder
 from encoders.fidelity import artifact_fidelity
 from tests.agent.dummy import put_regions
 
 OBS_SHAPE = (4, 32, 40)
 STEPS, ENVS = 8, 5
-DETECTOR = ArtifactDetector(ArtifactDetectorConfig())
+FINDER = make_finder(ArtifactDetectorConfig())
 
 
 class Drawing:
@@ -35,13 +35,13 @@ def sample(knives: int) -> tuple[Tensor, Tensor]:
             if t * ENVS + n < knives:
                 rollout.frames[3 + t, n, 10:12, 20:24] = 255
         put_regions(
-            rollout, np.s_[3 + t], torch.from_numpy(DETECTOR(rollout.frames[3 + t].numpy()))
+            rollout, np.s_[3 + t], torch.from_numpy(FINDER(rollout.frames[3 + t][:, None].numpy()))
         )
     return rollout.fidelity_sample()
 
 
 def test_a_perfect_reconstruction_keeps_all_and_adds_nothing():
-    metrics = artifact_fidelity(Drawing(lambda obs: obs), DETECTOR, *sample(15))
+    metrics = artifact_fidelity(Drawing(lambda obs: obs), FINDER, *sample(15))
     assert metrics == {"artifacts/recall": 1.0, "artifacts/ghost_rate": 0.0}
 
 
@@ -49,7 +49,7 @@ def test_what_is_not_drawn_is_lost():
     def blank(obs: Tensor) -> Tensor:
         return torch.full_like(obs, 128)
 
-    metrics = artifact_fidelity(Drawing(blank), DETECTOR, *sample(15))
+    metrics = artifact_fidelity(Drawing(blank), FINDER, *sample(15))
     assert metrics == {"artifacts/recall": 0.0, "artifacts/ghost_rate": 0.0}
 
 
@@ -59,7 +59,7 @@ def test_a_knife_drawn_everywhere_is_a_ghost_and_elsewhere_no_recall():
         drawn[:, :, 25:27, 5:9] = 255
         return drawn
 
-    metrics = artifact_fidelity(Drawing(ghost), DETECTOR, *sample(15))
+    metrics = artifact_fidelity(Drawing(ghost), FINDER, *sample(15))
     assert metrics == {"artifacts/recall": 0.0, "artifacts/ghost_rate": 1.0}
 
 
@@ -69,7 +69,7 @@ def test_a_knife_drawn_seven_pixels_off_is_lost_and_one_two_pixels_off_is_not():
         def moved(obs: Tensor, shift: int = shift) -> Tensor:
             return obs.roll(shift, dims=3)
 
-        metrics = artifact_fidelity(Drawing(moved), DETECTOR, *sample(15))
+        metrics = artifact_fidelity(Drawing(moved), FINDER, *sample(15))
         assert metrics["artifacts/recall"] == recall
 
 
@@ -79,7 +79,7 @@ def test_shares_are_those_of_the_frames():
         drawn[::2] = 128
         return drawn
 
-    metrics = artifact_fidelity(Drawing(every_other), DETECTOR, *sample(15))
+    metrics = artifact_fidelity(Drawing(every_other), FINDER, *sample(15))
     assert metrics["artifacts/recall"] == pytest.approx(7 / 15)
 
 
@@ -89,7 +89,7 @@ def test_only_the_newest_frame_is_judged():
         drawn[:, :-1] = 128
         return drawn
 
-    assert artifact_fidelity(Drawing(older_lost), DETECTOR, *sample(15)) == {
+    assert artifact_fidelity(Drawing(older_lost), FINDER, *sample(15)) == {
         "artifacts/recall": 1.0,
         "artifacts/ghost_rate": 0.0,
     }
@@ -100,7 +100,7 @@ def test_without_such_frames_there_is_no_figure():
         assert len(obs) <= FEWEST
         return obs
 
-    assert artifact_fidelity(Drawing(same), DETECTOR, *sample(0)).keys() == {"artifacts/ghost_rate"}
-    assert artifact_fidelity(Drawing(same), DETECTOR, *sample(STEPS * ENVS)).keys() == {
+    assert artifact_fidelity(Drawing(same), FINDER, *sample(0)).keys() == {"artifacts/ghost_rate"}
+    assert artifact_fidelity(Drawing(same), FINDER, *sample(STEPS * ENVS)).keys() == {
         "artifacts/recall"
     }

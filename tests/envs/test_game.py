@@ -6,7 +6,6 @@ import ale_py
 import gymnasium as gym
 import numpy as np
 import pytest
-from ale_py import ALEInterface, roms
 
 from envs import GAME, STACK, Game
 
@@ -15,10 +14,8 @@ SMALL = Game(
     rom="small_game",
     ale_id="ALE/SmallGame-v5",
     env_id="knifesight/SmallGame-v0",
-    screen=(12, 10),
     rows=(2, 10),
     columns=(1, 9),
-    num_actions=3,
     random_score=50.0,
     human_score=250.0,
     score_source="nowhere",
@@ -32,12 +29,12 @@ def test_an_observation_is_a_stack_of_play_areas():
 
 
 def test_the_play_area_is_cut_out_of_a_screen_with_and_without_colours():
-    rows, columns = np.indices(SMALL.screen)
+    rows, columns = np.indices((12, 10))
     area = rows[SMALL.play_area]
     assert area.shape == SMALL.obs_shape[1:]
     assert (area.min(), area.max()) == (2, 9)
     assert (columns[SMALL.play_area].min(), columns[SMALL.play_area].max()) == (1, 8)
-    assert np.zeros((*SMALL.screen, 3))[SMALL.play_area].shape == (8, 8, 3)
+    assert np.zeros((12, 10, 3))[SMALL.play_area].shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -53,11 +50,31 @@ def test_kung_fu_master_against_the_published_numbers():
     assert (GAME.random_score, GAME.human_score) == (258.5, 22_736.3)
 
 
-def test_the_emulator_knows_the_game_as_it_is_described():
-    ale = ALEInterface()
-    ale.loadROM(str(roms.get_rom_path(GAME.rom)))
-    assert ale.getScreenDims() == GAME.screen
-    assert len(ale.getMinimalActionSet()) == GAME.num_actions
+@pytest.mark.parametrize(
+    ("rom", "screen", "num_actions"),
+    [("kung_fu_master", (210, 160), 14), ("carnival", (214, 160), 6), ("pacman", (250, 160), 5)],
+)
+def test_the_rom_says_how_large_its_screen_is_and_how_many_actions_it_has(
+    rom: str, screen: tuple[int, int], num_actions: int
+):
+    game = replace(GAME, rom=rom)
+    assert (game.screen, game.num_actions) == (screen, num_actions)
+
+
+def test_a_game_that_cannot_be_is_named():
+    with pytest.raises(ValueError, match="rom must be one that ale-py ships, got small_game"):
+        _ = SMALL.num_actions
+    for rows, columns, message in (
+        ((96, 211), (8, 152), "rows of Kung-Fu Master must lie within the 210 .* got 96 to 211"),
+        ((96, 160), (8, 168), "columns of Kung-Fu Master must lie within the 160 .* got 8 to 168"),
+        ((-8, 160), (8, 152), "rows .* got -8 to 160"),
+        ((96, 96), (8, 152), "rows .* got 96 to 96"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _ = replace(GAME, rows=rows, columns=columns).screen
+
+
+def test_the_ids_are_those_of_the_game():
     gym.register_envs(ale_py)
     assert gym.spec(GAME.ale_id).kwargs["game"] == GAME.rom
     assert gym.spec(GAME.env_id).id == GAME.env_id

@@ -7,6 +7,7 @@ from gymnasium.utils.env_checker import check_env
 
 from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs, single
 from envs.kung_fu_master.ram import KNIFE_COLOUR, LIVES, PLAYER_HEALTH, SKY_COLOUR
+from tests.envs.games import playing
 
 PROJECTION = Projection((SKY_COLOUR, (180, 122, 48)), (KNIFE_COLOUR,))
 EXACT = EnvConfig(repeat_action_probability=0.0)
@@ -52,6 +53,47 @@ def test_it_is_the_game_that_the_agent_is_trained_on():
             assert (score, length) == (infos["episode"]["r"][0], infos["episode"]["l"][0])
             obs, _ = env.reset()
             score, length, games = 0.0, 0, games + 1
+    envs.close()
+
+
+@pytest.mark.parametrize(
+    ("rom", "rows"), [("carnival", (30, 214)), ("pacman", (10, 250)), ("pooyan", (0, 216))]
+)
+def test_training_and_evaluation_see_the_same_picture_whatever_the_screen(
+    rom: str, rows: tuple[int, int]
+):
+    # Levels of 0, 68 and between for all colours: no two rows are alike for long.
+    every = Projection((), ())
+    with playing(rom=rom, rows=rows, columns=(0, 160)):
+        env, envs = SingleEnv(every, EXACT), make_envs(EXACT, every, 1)
+        rng = np.random.default_rng(0)
+        obs, _ = env.reset(seed=3)
+        batch, _ = envs.reset(seed=4)
+        for _ in range(200):
+            np.testing.assert_array_equal(obs, batch[0])
+            action = int(rng.integers(envs.single_action_space.n))
+            obs, _, over, _, _ = env.step(action)
+            batch, _, ended, _, _ = envs.step(np.array([action]))
+            assert over == ended[0]
+            if over:
+                break
+        np.testing.assert_array_equal(env.render(), envs.render()[0])
+        assert obs.shape == batch[0].shape == (4, rows[1] - rows[0], 160)
+        assert len(np.unique(obs)) > 2
+        envs.close()
+
+
+@pytest.mark.parametrize("action", [-1, 14, 99])
+def test_an_action_that_is_none_is_refused(action: int):
+    # ALE's vector environment would wait for ever, and a list would count from its end.
+    env, envs = SingleEnv(PROJECTION), make_envs(EnvConfig(), PROJECTION, 2)
+    env.reset(seed=0)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=f"action must be from 0 to 13, got {action}"):
+        env.step(action)
+    with pytest.raises(ValueError, match=r"actions must be from 0 to 13, got \[ *0 "):
+        envs.step(np.array([0, action]))
+    envs.step(np.array([0, 13]))
     envs.close()
 
 

@@ -38,7 +38,7 @@ def names(path: Path) -> list[str]:
 def claim(path: Path, resumed: Checkpoint | None = None, *, resume: bool = False) -> None:
     """Claim the directory for a moment."""
     config = TrainConfig(run_dir=path, resume=resume or resumed is not None)
-    with RunDirectory(path).claim(config, resumed):
+    with RunDirectory(path).claim(config, resumed, print):
         pass
 
 
@@ -47,7 +47,7 @@ import sys, time
 from pathlib import Path
 from experiment.config import TrainConfig
 from experiment.run_directory import RunDirectory
-with RunDirectory(Path(sys.argv[1])).claim(TrainConfig(), None):
+with RunDirectory(Path(sys.argv[1])).claim(TrainConfig(), None, print):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -62,7 +62,7 @@ def test_a_directory_is_one_process_s_until_it_dies(tmp_path: Path):
             claim(tmp_path, resume=True)
         other.kill()  # it has no chance to clean up
     config = TrainConfig(resume=True)
-    with RunDirectory(tmp_path).claim(config, None):
+    with RunDirectory(tmp_path).claim(config, None, print):
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
         with pytest.raises(UserError, match="in use"):
             claim(tmp_path, resume=True)
@@ -101,7 +101,7 @@ def test_a_run_without_a_checkpoint_has_its_config_to_start_again(tmp_path: Path
     run = RunDirectory(tmp_path / "run")
     assert not run.ended_early()
     config = TrainConfig(run_dir=run.path, seed=7, num_envs=3)
-    with run.claim(config, None):
+    with run.claim(config, None, print):
         pass
     assert run.ended_early()
     assert run.read_config() == config
@@ -281,7 +281,7 @@ def test_the_config_of_the_last_start_is_kept(tmp_path: Path):
     claim(tmp_path)
     save(tmp_path, 10)
     config = replace(TrainConfig(), run_dir=tmp_path, resume=True, total_steps=99)
-    with RunDirectory(tmp_path).claim(config, load_checkpoint(tmp_path)):
+    with RunDirectory(tmp_path).claim(config, load_checkpoint(tmp_path), print):
         pass
     assert RunDirectory(tmp_path).read_config().total_steps == 99
 

@@ -26,10 +26,14 @@ def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> Exported
     policy = ExportedPolicy(
         PolicyConfig(
             GAME,
+            GAME.screen,
+            GAME.num_actions,
             ActorCriticConfig(autoencoder, branch_units=16),
             PROJECTION,
             ENV,
-            TrainingFacts("ppo", 3, 1_500_000, 527.4, 0.01, (-1.0, 10.0), 20.0, 0.9375),
+            TrainingFacts(
+                "ppo", 3, 1_500_000, 527.4, 0.01, (-1.0, 10.0), "ArtifactDetector", 20.0, 0.9375
+            ),
             evaluation,
         )
     )

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import ModelCard
 
 from agent.actor_critic import ActorCritic
-from encoders import ArtifactDetector
+from encoders import make_finder
 from envs import GAME, Game, SingleEnv
 from experiment.checkpoint import Checkpoint
 from experiment.config import TrainConfig
@@ -69,8 +69,8 @@ def trained_agent(model: ActorCritic) -> TrainedAgent:
     """What ``load_agent`` would make of a checkpoint of this model."""
     config = TrainConfig(env=ENV, model=model.config)
     checkpoint = Checkpoint(Path("a.safetensors"), "digest", {}, {})
-    detector = ArtifactDetector(config.detector)
-    return TrainedAgent(checkpoint, config, model, PROJECTION, detector, RunStatistics())
+    finder = make_finder(config.detector)
+    return TrainedAgent(checkpoint, config, model, PROJECTION, finder, RunStatistics())
 
 
 @torch.no_grad()
@@ -196,15 +196,15 @@ def test_the_card_of_another_game_says_nothing_of_this_one():
         rom="river_raid",
         ale_id="ALE/Riverraid-v5",
         env_id="knifesight/RiverRaid-v0",
-        screen=(250, 152),
         rows=(20, 100),
         columns=(16, 152),
-        num_actions=18,
         random_score=1_338.5,
         human_score=17_118.0,
         score_source="a table of its own",
     )
-    card = model_card(replace(exported_policy().config, game=game))
+    card = model_card(
+        replace(exported_policy().config, game=game, screen=(250, 152), num_actions=18)
+    )
     text = " ".join(card.text.split())
     for part in (
         "# Knifesight: River Raid", "for Atari River Raid whose",

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from envs import Projection
-from monitoring.console import ProgressLine, describe_projection, describe_training
+from monitoring.console import (
+    ProgressLine,
+    describe_projection,
+    describe_training,
+    make_console,
+    print_table,
+)
 
 METRICS = {"speed/steps_per_second": 500.0, "artifacts/recall_recent": 0.5678}
 LINE = "3,000k/9,000k steps, 500/s, 200 min left, score 12,346, artifacts kept 57%"
@@ -56,3 +63,27 @@ def test_the_calibration_is_a_warning_if_it_found_nothing():
     found = Projection(((1, 2, 3),), ((74, 74, 74), (9, 9, 9)))
     assert describe_projection(found).endswith(": (74, 74, 74), (9, 9, 9)")
     assert describe_projection(Projection(((1, 2, 3),), ())).startswith("warning: ")
+
+
+def test_what_is_printed_comes_out_as_it_is(capsys):
+    # rich would make an emoji of :b:, colours of [red] and a line break after 80 columns.
+    text = "runs/lr:100:b/[red]x[/red]:smile: 12 'a b' " + "long " * 40
+    make_console().print(text)
+    assert capsys.readouterr().out == text + "\n"
+
+
+@pytest.mark.parametrize("columns", ["20", "80"])
+def test_a_table_is_printed_whole_on_any_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # taken for a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    cells = [f"{n},123,456 to {n},999,999" for n in range(8)]
+    table = Table("a long name of a row", *(f"runs/:b:/{n}" for n in range(8)))
+    table.add_row("mean", *cells)
+    assert make_console().width == int(columns)
+    print_table(table)
+    printed = capsys.readouterr().out
+    for part in (*cells, *(f"runs/:b:/{n}" for n in range(8)), "a long name of a row"):
+        assert part in printed

@@ -7,11 +7,11 @@ import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from encoders import (
-    ArtifactDetector,
     ArtifactDetectorConfig,
     ArtifactWeightsConfig,
     AutoencoderConfig,
     EncoderConfig,
+    make_finder,
 )
 from monitoring import film as films
 from monitoring.agent_view import AgentView
@@ -27,8 +27,8 @@ def make_model() -> ActorCritic:
 
 
 def see(game: CountingGame, model: ActorCritic) -> AgentView:
-    detector = ArtifactDetector(ArtifactDetectorConfig())
-    return AgentView(game, model, detector, ArtifactWeightsConfig())
+    finder = make_finder(ArtifactDetectorConfig())
+    return AgentView(game, model, finder, ArtifactWeightsConfig())
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """What TensorBoard gets: read back from the event files."""
 
+import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -12,11 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins import projector
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
+from monitoring.event_file import EventFile
 from monitoring.layout import LAYOUT
 from monitoring.monitor import Monitor
 from monitoring.pictures import GAP, GREY, HEADER, SCALE, YELLOW
@@ -216,6 +218,59 @@ def test_curves_have_no_second_tail_after_a_resume(tmp_path: Path):
     assert [(event.step, event.value) for event in events] == [(10, 1.0), (20, 1.0), (30, 2.0)]
 
 
+@pytest.mark.parametrize("behind", [10, 10**6, 10**9])
+def test_curves_go_on_if_the_clock_is_behind_the_first_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: int
+):
+    first = Monitor(tmp_path, 0, print)
+    for steps in (10, 20, 30):
+        first.scalars({"loss/policy": 1.0}, steps)
+    first.close()
+    now = time.time()
+    monkeypatch.setattr("monitoring.event_file.time.time", lambda: now - behind)
+    for resumed in (20, 30, 40):
+        again = Monitor(tmp_path, resumed, print)
+        again.scalars({"loss/policy": float(resumed)}, resumed + 10)
+        again.close()
+    assert len(list(tmp_path.iterdir())) == 4
+    events = read(tmp_path).Scalars("loss/policy")
+    assert [(event.step, event.value) for event in events] == [
+        (10, 1.0), (20, 1.0), (30, 20.0), (40, 30.0), (50, 40.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["deleted", "moved"])
+def test_a_directory_that_goes_away_ends_the_events_with_one_line(
+    tmp_path: Path, what: str, capfd: pytest.CaptureFixture[str]
+):
+    warnings: list[str] = []
+    log_dir = tmp_path / "run" / "tensorboard"
+    monitor = Monitor(log_dir, 0, warnings.append)
+    monitor.scalars({"loss/policy": 1.0}, 16)
+    if what == "deleted":
+        shutil.rmtree(log_dir.parent)
+    else:
+        log_dir.parent.rename(tmp_path / "elsewhere")
+    for steps in (32, 48):
+        monitor.scalars({"loss/policy": 1.0}, steps)
+    monitor.close()
+    assert warnings == ["warning: TensorBoard's events end here: No such file or directory"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path: Path):
+    warnings: list[str] = []
+    monitor = Monitor(tmp_path, 0, warnings.append)
+    with monitor.drawing("the film"):
+        raise IndexError("no such row")
+    monitor.scalars({"loss/policy": 1.0}, 16)
+    monitor.close()
+    assert warnings == ["warning: the film cannot be drawn: IndexError: no such row"]
+    assert len(read(tmp_path).Scalars("loss/policy")) == 1
+    with pytest.raises(KeyboardInterrupt), monitor.drawing("the film"):
+        raise KeyboardInterrupt
+
+
 def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path: Path, monkeypatch):
     warnings: list[str] = []
     monitor = Monitor(tmp_path, 0, warnings.append)
@@ -224,7 +279,7 @@ def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path: Path, monkey
     def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(SummaryWriter, "add_scalar", no_space)
+    monkeypatch.setattr(EventFile, "flush", no_space)
     for steps in (32, 48):
         monitor.scalars({"loss/policy": 1.0}, steps)
     monitor.close()
@@ -241,7 +296,7 @@ def test_a_full_disk_under_projector_or_film_does_not_end_the_training(
     warnings: list[str] = []
     monitor = Monitor(tmp_path, 0, warnings.append)
     monkeypatch.setattr("monitoring.monitor.write_embedding", no_space)
-    monkeypatch.setattr(Monitor, "_summary", staticmethod(no_space))
+    monkeypatch.setattr(EventFile, "add", no_space)
     if what == "embedding":
         monitor.embedding(make_model(), make_rollout(4), 16)
     else:

@@ -89,6 +89,17 @@ def test_a_square_is_coloured_around_the_frame():
     assert (picture[104:] == YELLOW).all()
 
 
+def test_a_frame_of_any_shape_becomes_a_square():
+    rng = np.random.default_rng(0)
+    for height, width, top, left in ((20, 6, 0, 7), (8, 8, 0, 0), (6, 21, 7, 0)):
+        obs = rng.integers(0, 200, (height, width), np.uint8)
+        picture = square(obs, YELLOW)
+        assert picture.shape == (max(height, width), max(height, width), 3)
+        inside = picture[top : top + height, left : left + width]
+        np.testing.assert_array_equal(inside, obs[:, :, None].repeat(3, axis=2))
+        assert (picture == YELLOW).all(axis=2).sum() == picture[:, :, 0].size - obs.size
+
+
 def test_a_seen_frame_holds_game_and_views_and_has_even_sides():
     obs, reconstruction, _, weights = views()
     screen = np.full((210, 160, 3), 77, np.uint8)

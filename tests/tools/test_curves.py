@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import imageio.v2 as imageio
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from scipy import stats
-from torch.utils.tensorboard.writer import SummaryWriter
+from torch.utils.tensorboard import summary
 
 from experiment.command_line import exit_code
 from experiment.errors import UserError
+from monitoring.event_file import EventFile
 from tools import curves as curves_tool
 from tools.curves import LOSSES, PANELS, SCORE, SHARES, Curve
 
@@ -34,10 +36,12 @@ def write_events(
     run_dir: Path, values: dict[str, list[tuple[int, float]]], at: float = 0.0, after: int = 0
 ) -> None:
     """One process's event file: (step, value) of each tag, all at one time, from a checkpoint."""
-    with SummaryWriter(run_dir / "tensorboard", purge_step=after + 1) as writer:
+    with mock.patch("monitoring.event_file.time.time", return_value=at):
+        file = EventFile(run_dir / "tensorboard", after)
         for tag, curve in values.items():
             for steps, value in curve:
-                writer.add_scalar(tag, value, steps, walltime=at)
+                file.add(summary.scalar(tag, value), steps)
+        file.close()
 
 
 def trained(run_dir: Path, seed: int = 1, entropy: float = 0.003, score: float = 100.0) -> Path:

@@ -161,7 +161,8 @@ def test_the_newest_checkpoint_and_all_event_files_count(
     hashes: list[str] = []
     for steps in (16, 32):
         save(tmp_path, steps, {"model.a": torch.full((2,), float(steps))})
-        with SummaryWriter(tmp_path / "tensorboard") as writer:
+        # The second file is named after the same second of the clock.
+        with SummaryWriter(tmp_path / "tensorboard", filename_suffix=str(steps)) as writer:
             write_scalars(writer, steps)
         monkeypatch.setattr("sys.argv", ["fingerprint", str(tmp_path)])
         fingerprint.main()
