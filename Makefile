@@ -3,6 +3,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
+# One word for the shell, whatever is in it.
+quoted = '$(subst ','\'',$1)'
 # Tests run side by side, one worker with one thread for each core.
 PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup
 test test-long: export OMP_NUM_THREADS = 1
@@ -10,13 +12,13 @@ test test-long: export OMP_NUM_THREADS = 1
 .PHONY: train evaluate watch tensorboard test test-long check docs format clean
 
 train: $(VENV)/.installed
-	$(PYTHON) train.py --run-dir $(RUN_DIR) $(ARGS)
+	$(PYTHON) train.py --run-dir $(call quoted,$(RUN_DIR)) $(ARGS)
 
 evaluate: $(VENV)/.installed
-	$(PYTHON) evaluate.py --checkpoint $(RUN_DIR) $(ARGS)
+	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(RUN_DIR)) $(ARGS)
 
 watch: $(VENV)/.installed-watch
-	$(PYTHON) evaluate.py --checkpoint $(RUN_DIR) --watch $(ARGS)
+	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(RUN_DIR)) --watch $(ARGS)
 
 tensorboard: $(VENV)/.installed
 	$(VENV)/bin/tensorboard --logdir runs $(ARGS)

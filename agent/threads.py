@@ -15,7 +15,7 @@ PATIENCE = 300
 """Looks at a task without a sign of life after which it counts as hanging."""
 LOOK = 1.0
 """Seconds between two looks. While a program is suspended it does not look, and loses no time."""
-FAREWELL = 10.0
+FAREWELL = 5.0
 """Seconds that the other tasks have to end after one has failed."""
 Result = TypeVar("Result")
 

@@ -16,16 +16,20 @@ import tyro
 from rich.table import Table
 
 from benchmarks.provenance import commit, provenance
+from envs import EnvConfig
 from experiment.command_line import check_output, exit_code
+from experiment.errors import UserError
 from experiment.files import write_json
 from experiment.run_directory import RunDirectory
 from monitoring.console import print_table
-from settings import Checked, Seed
+from settings import Checked, Seed, to_json
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
 GAMES = 30
 """Whole games that judge a seed."""
+PROTOCOL = to_json(EnvConfig())
+"""Of every game: the default."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ def main() -> None:
     """Run the study, write the JSON and print the table."""
     config = tyro.cli(ScoreConfig)
     check_output(config.json)
+    for seed in config.seeds:  # what cannot be compared is told before the long work
+        if run_of(seed, config).evaluation.exists():
+            evaluation(run_of(seed, config))
     results = [train(seed, config) for seed in config.seeds]
     means = [result["mean"] for result in results]
     recalls = [recall for result in results if (recall := result["artifact_recall"]) is not None]
@@ -52,6 +59,7 @@ def main() -> None:
         "mean_over_seeds": float(np.mean(means)),
         "lowest_seed": float(np.min(means)),
         "artifact_recall_over_seeds": float(np.mean(recalls)) if recalls else None,
+        "protocol": PROTOCOL,
         "runs": results,
     }
     write_json(config.json, summary)
@@ -72,18 +80,38 @@ def main() -> None:
 
 def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
     """Train one seed unless its evaluation is there already; returns the evaluation."""
-    run = RunDirectory(config.runs / f"seed_{seed}")
+    run = run_of(seed, config)
     if not run.evaluation.exists():
         command = [sys.executable, "train.py", "--run-dir", str(run.path)]
         command += ["--evaluation-games", str(GAMES)]
         command += ["--resume"] if run.begun() else ["--seed", str(seed)]
         note_commit(run.path)
         subprocess.run(command, check=True)
-    result: dict[str, Any] = json.loads(run.evaluation.read_text())
+    result = evaluation(run)
     # A run that was started by hand has no such file.
     commits = run.path / COMMITS
     made_by = commits.read_text().split() if commits.exists() else []
     return {"train_seed": seed, "commits": made_by, **result}
+
+
+def run_of(seed: int, config: ScoreConfig) -> RunDirectory:
+    """Where a seed is trained."""
+    return RunDirectory(config.runs / f"seed_{seed}")
+
+
+def evaluation(run: RunDirectory) -> dict[str, Any]:
+    """What a run's evaluation says.
+
+    Raises:
+        UserError: If it was made under another protocol: such scores cannot be compared.
+    """
+    result: dict[str, Any] = json.loads(run.evaluation.read_text())
+    if result.get("protocol") != PROTOCOL:
+        raise UserError(
+            f"runs must be judged under the protocol {PROTOCOL}, "
+            f"but {run.evaluation} has {result.get('protocol')}"
+        )
+    return result
 
 
 def note_commit(run_dir: Path) -> None:

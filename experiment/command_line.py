@@ -74,7 +74,10 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
         a2c = TrainConfig(ppo=A2C, algorithm="a2c")
         default = a2c if chosen.algorithm == "a2c" else TrainConfig()
         return tyro.cli(TrainConfig, default=default, args=argv), None
-    run = RunDirectory(chosen.run_dir)
+    try:
+        run = RunDirectory(TrainConfig(run_dir=chosen.run_dir).run_dir)
+    except ValueError as error:  # as tyro would say of a path that cannot be
+        raise UserError(str(error)) from error
     if run.ended_early():
         resumed, saved = None, run.read_config()
     else:

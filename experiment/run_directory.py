@@ -123,8 +123,11 @@ class RunDirectory:
                 f"checkpoints of {self.of(self.path / 'any').path}"
             )
         try:
+            str(self.path.absolute()).encode()
             self.path.mkdir(parents=True, exist_ok=True)
             lock = self._take_lock(warn)
+        except UnicodeEncodeError as error:  # of the working directory; commands name it
+            raise UserError(f"run_dir must be in UTF-8, got {error.object!r}") from error
         except OSError as error:
             raise self._not_writable(error) from error
         with closing(lock):

@@ -58,6 +58,8 @@ class EvaluationFacts:
 
     episodes: int
     """Whole games."""
+    truncated: int
+    """How many of them the protocol's limit ended."""
     seed: int
     """Seed of the games."""
     mean: float
@@ -76,8 +78,11 @@ class EvaluationFacts:
         """
         try:
             low, high = map(float, report["ci95"])
+            if not len(report["scores"]):
+                raise KeyError("scores")
             return cls(
                 episodes=int(report["episodes"]),
+                truncated=int(report["truncated"]),
                 seed=int(report["seed"]),
                 mean=float(report["mean"]),
                 std=float(np.std(report["scores"])),

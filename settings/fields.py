@@ -1,7 +1,6 @@
 """Bounds and roles as annotations beside the fields of a config, and the check that reads them."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from decimal import Decimal
 from enum import Enum, auto
@@ -70,17 +69,9 @@ class Checked:
 
 def _check_path(name: str, path: Path) -> None:
     """Refuse what no file system takes, and what no JSON and no command to be copied can hold."""
-    whole = str(path)
-    if "\0" not in whole:
-        with suppress(OSError):  # the working directory was deleted
-            whole = str(path.absolute())
-    try:
-        whole.encode()
-        valid = "\0" not in whole
-    except UnicodeEncodeError:
-        valid = False
-    if not valid:
-        raise ValueError(f"{name} must be a path in UTF-8 without null bytes, got {whole!r}")
+    text = str(path)
+    if "\0" in text or text != text.encode(errors="replace").decode():
+        raise ValueError(f"{name} must be a path in UTF-8 without null bytes, got {text!r}")
 
 
 def names_with(kind: type, *roles: Role) -> frozenset[str]:

@@ -23,6 +23,8 @@ BAD_FLAGS = [
     (["--algorithm", "-inf"], "invalid choice '-inf' for argument"),
     (["--device", "tpu"], "device tpu is not available; this machine has cpu"),
     (["--device", "cuda:99"], "device cuda:99 is not available"),
+    (["--ppo.reward-clip", "-1", "inf"], "reward_clip must each be from -1000000 to 1000000"),
+    (["--ppo.reward-clip", "2", "1"], "reward_clip must be (low, high), got (2.0, 1.0)"),
     (["--ppo.clip", "nan"], "clip must be above 0 and at most 1000000, got nan"),
     (["--ppo.num-steps", "10"], "ppo.num_steps must be a multiple of 4, got 10"),
     (["--ppo.num-minibatches", "9999"], "ppo.num_minibatches must be at most 512"),

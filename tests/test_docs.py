@@ -216,6 +216,17 @@ def test_what_a_page_says_works(page: Path, workspace: Path, trained_run: Path):
         exec(compile(code, str(page), "exec"), scope)
 
 
+@pytest.mark.parametrize("run_dir", ["runs/my run", "it's", "$HOME `x` \\"])
+def test_make_takes_a_run_directory_of_any_name(run_dir: str):
+    command = shlex.join(
+        ["make", "train", "RUN_DIR=" + run_dir.replace("$", "$$"), "ARGS=--seed 2"]
+    )
+    assert expanded(command) == [[PYTHON, "train.py", "--run-dir", run_dir, "--seed", "2"]]
+    for target in ("evaluate", "watch"):
+        ((_, _, flag, name, *_),) = expanded(command.replace("train", target))
+        assert (flag, name) == ("--checkpoint", run_dir)
+
+
 PRODUCT: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
     "packages"
 ]

@@ -204,6 +204,8 @@ def test_a_foreign_file_beside_a_lone_checkpoint_is_a_warning(
     ("field", "value", "reason"),
     [
         ("scores", None, "it has no 'scores'"),
+        ("scores", [], "it has no 'scores'"),
+        ("truncated", None, "it has no 'truncated'"),
         ("ci95", None, "it has no 'ci95'"),
         ("scores", "x", ""),
         ("ci95", 7, ""),

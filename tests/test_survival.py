@@ -256,6 +256,31 @@ AtariVectorEnv.step = failing
     assert steps(tmp_path) == 64  # 90 steps of the two halves are five updates
 
 
+def test_a_game_that_hangs_ends_the_run_with_its_cause_and_loses_nothing(tmp_path: Path):
+    # ALE itself does so after an error in one of its threads.
+    patch = """
+import time
+from agent import threads
+from ale_py.vector_env import AtariVectorEnv
+threads.LOOK, threads.PATIENCE, threads.FAREWELL = 0.1, 10, 0.1
+step, calls = AtariVectorEnv.step, 0
+def hanging(self, actions):
+    global calls
+    calls += 1
+    if calls > 90:
+        time.sleep(600)
+    return step(self, actions)
+AtariVectorEnv.step = hanging
+"""
+    code, printed = end(start(tmp_path, *FLAGS, *ENDLESS, patch=patch))
+    assert code == 1
+    assert "error: a game has not answered for 1 seconds; saved " in printed
+    assert "Traceback" not in printed
+    assert steps(tmp_path) == learned(tmp_path)[-1] == 80  # all five updates
+    code, printed = end(start(tmp_path, "--resume", "--total-steps", "96"))
+    assert code == 0, printed
+
+
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):

@@ -317,6 +317,33 @@ def test_a_video_that_cannot_be_written_ends_and_the_game_goes_on(
     assert "mean score" in printed
 
 
+def test_a_picture_that_cannot_be_drawn_costs_neither_the_run_nor_the_scores(
+    tmp_path: Path, capsys, monkeypatch
+):
+    def broken(*_: object) -> None:
+        # Whatever happens here, what was learned is on the disk already.
+        saved.append([path.name for path in RunDirectory(tmp_path).numbered()])
+        raise IndexError("no such row")
+
+    saved: list[list[str]] = []
+    for name in ("sample_column", "square", "latent_metrics"):
+        monkeypatch.setattr(f"monitoring.monitor.{name}", broken)
+    monkeypatch.setattr("monitoring.agent_view.agent_view", broken)
+    short = ["--env.max-episode-frames", "400", "--evaluation-games", "1"]
+    assert run(tmp_path, *TINY, *short, "--total-steps", "16") == 0
+    assert saved == [["steps_000000000016.safetensors"]] * 4
+    assert (tmp_path / "evaluation.json").exists()
+    printed = capsys.readouterr().out
+    for what in ("the reconstructions", "the latents", "the film", "the projector's points"):
+        assert f"warning: {what} cannot be drawn: IndexError: no such row" in printed
+    assert len(events(tmp_path).Scalars("loss/policy")) == 1
+    output, video = tmp_path / "result.json", tmp_path / "game.mp4"
+    flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--json", str(output)]
+    assert evaluate.main([*flags, "--video", str(video)]) == 0
+    assert json.loads(output.read_text())[0]["lengths"] == [100]
+    assert f"warning: the video {video} ends here: no such row" in capsys.readouterr().out
+
+
 def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_path: Path, capsys):
     assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "32") == 0
     latest = RunDirectory(tmp_path).numbered()[-1]

@@ -10,6 +10,7 @@ from benchmarks import score
 from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
+from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
 
@@ -18,7 +19,7 @@ from experiment.run_statistics import RunStatistics
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Lays trained and judged runs of seeds 1, 2, ... with these recalls; returns the JSON file."""
 
-    def lay(*recalls: float | None) -> Path:
+    def lay(*recalls: float | None, protocol: EnvConfig | None = None) -> Path:
         for seed, recall in enumerate(recalls, 1):
             had = deque([] if recall is None else [recall])
             statistics = RunStatistics(steps=6000, seconds=60.0, recall=had)
@@ -26,7 +27,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             run = RunDirectory(tmp_path / "runs" / f"seed_{seed}")
             run.path.mkdir(parents=True)
             run.write_evaluation(
-                report(games, GAME, EnvConfig(), "run", "digest", 9, 1.0, statistics)
+                report(games, GAME, protocol or EnvConfig(), "run", "digest", 9, 1.0, statistics)
             )
         path = tmp_path / "score.json"
         seeds = [str(seed) for seed in range(1, len(recalls) + 1)]
@@ -62,3 +63,15 @@ def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="the terminal is gone"):
         score.main()
     assert json.loads(path.read_text())["mean_over_seeds"] == 200.0
+
+
+def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, monkeypatch):
+    path = study(1.0, protocol=EnvConfig(frameskip=2))
+    monkeypatch.setattr(score, "train", lambda *_: pytest.fail("a training was started"))
+    with pytest.raises(UserError, match=r"under the protocol .*'frameskip': 4.*seed_1.*: 2"):
+        score.main()
+    assert not path.exists()
+    study_runs = path.parent / "runs" / "seed_1" / "evaluation.json"
+    study_runs.write_text("{}")  # of a version that did not say
+    with pytest.raises(UserError, match="has None"):
+        score.main()

@@ -1,5 +1,6 @@
 """A run's directory: one process at a time, nothing lost, nothing mixed up."""
 
+import errno
 import json
 import os
 import subprocess
@@ -67,6 +68,54 @@ def test_a_directory_is_one_process_s_until_it_dies(tmp_path: Path):
         with pytest.raises(UserError, match="in use"):
             claim(tmp_path, resume=True)
     claim(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL], ids=errno.errorcode.get
+)
+def test_a_file_system_without_locks_is_used_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def no_locks(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    warnings: list[str] = []
+    with RunDirectory(tmp_path).claim(TrainConfig(run_dir=tmp_path), None, warnings.append):
+        save(tmp_path, 10)
+    assert warnings == [
+        f"warning: run_dir {tmp_path} cannot be locked ({os.strerror(number)}): "
+        "nothing keeps a second training out of it"
+    ]
+    assert load_checkpoint(tmp_path).path.exists()
+
+
+def test_the_directory_of_checkpoints_means_its_run(tmp_path: Path, monkeypatch):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    for path in (tmp_path / "checkpoints", tmp_path / "checkpoints" / ".." / "checkpoints"):
+        assert load_checkpoint(path).path.name == "steps_000000000020.safetensors"
+    monkeypatch.chdir(tmp_path / "checkpoints")
+    assert load_checkpoint(Path()).path.name == "steps_000000000020.safetensors"
+    # But a training has the run's directory, and no run lies within another.
+    with pytest.raises(UserError, match=rf"run_dir must be .* the checkpoints of {tmp_path}$"):
+        claim(tmp_path / "checkpoints")
+    assert names(tmp_path) == ["steps_000000000010.safetensors", "steps_000000000020.safetensors"]
+
+
+def test_a_link_to_nothing_is_named_as_one(tmp_path: Path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    reason = f"{link} is a link to {tmp_path / 'gone'}, which is not there"
+    for path in (link, link / "below"):
+        with pytest.raises(UserError, match=f"run_dir {path} cannot be written: {reason}"):
+            claim(path)
+    with pytest.raises(CheckpointError, match=rf"{link}: no such checkpoint \({reason}\)"):
+        load_checkpoint(link)
+    claim(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "gone")
+    with pytest.raises(SaveError, match=r"checkpoints is a link to .*gone, which is not there"):
+        save(tmp_path / "run", 10)
 
 
 def test_a_directory_that_holds_a_run_is_not_started_anew(tmp_path: Path):

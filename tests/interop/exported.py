@@ -15,7 +15,7 @@ from interop.policy_config import EvaluationFacts, PolicyConfig, TrainingFacts
 PROJECTION = Projection((SKY_COLOUR, (180, 122, 48)), (KNIFE_COLOUR,))
 ENV = EnvConfig(max_episode_frames=400)
 EVALUATION = EvaluationFacts(
-    episodes=30, seed=7, mean=32357.0, std=8901.25, ci95=(29343.0, 35490.0)
+    episodes=30, truncated=2, seed=7, mean=32357.0, std=8901.25, ci95=(29343.0, 35490.0)
 )
 
 

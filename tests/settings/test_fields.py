@@ -1,8 +1,10 @@
 """Bounds beside fields are kept, and roles are found in nested configs."""
 
 import math
+import os
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
@@ -18,6 +20,15 @@ class Inner(Checked):
     share: Annotated[float, Within(0, 1, above=True)] = 0.5
     pair: Annotated[tuple[int, int], Within(1, 256)] = (8, 32)
     free: Annotated[str, Role.NEUTRAL] = "x"
+
+
+@dataclass(frozen=True)
+class Paths(Checked):
+    """Of files."""
+
+    one: Path = Path("a")
+    maybe: Path | None = None
+    many: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,3 +90,21 @@ def test_the_roles_of_a_training_are_those_that_its_help_tells():
 def test_a_real_config_checks_its_bounds_and_its_own_rules(values, message: str):
     with pytest.raises(ValueError, match=f"^{message}$"):
         PPOConfig(**values)
+
+
+BYTES = Path(os.fsdecode(b"run\xff"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"one": Path("a\0b")}, r"one must be a path in UTF-8 without null bytes, got 'a\\x00b'"),
+        ({"one": BYTES}, r"one must be a path .* got 'run\\udcff'"),
+        ({"maybe": BYTES / "below"}, "maybe must be a path in UTF-8"),
+        ({"many": (Path("a"), BYTES)}, "many must be a path in UTF-8"),
+    ],
+)
+def test_a_path_that_no_text_can_hold_is_refused(values: dict[str, Any], message: str):
+    Paths(Path("ü"), Path("a b"), (Path("c"),))
+    with pytest.raises(ValueError, match=message):
+        Paths(**values)
