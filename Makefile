@@ -6,7 +6,7 @@ ARGS ?=
 # One word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$1)'
 # Tests run side by side, one worker with one thread for each core.
-PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup
+PYTEST := $(PYTHON) -m pytest --numprocesses auto
 test test-long: export OMP_NUM_THREADS = 1
 
 .PHONY: train evaluate watch tensorboard test test-long check docs format clean

@@ -32,8 +32,6 @@ from experiment.config import TrainConfig
 from experiment.run_directory import RunDirectory
 from settings import flat, to_json
 
-pytestmark = pytest.mark.xdist_group("docs")  # they share a run that takes long to make
-
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

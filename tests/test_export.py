@@ -28,8 +28,6 @@ from interop.policy import ExportedPolicy, PolicyOutput
 from tests.interop.exported import PROJECTION, fit, real_observations
 from tests.test_train import TINY
 
-pytestmark = pytest.mark.xdist_group("export")  # they share a run that takes long to make
-
 
 @pytest.fixture(scope="module")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,7 +23,11 @@ from experiment.run_directory import RunDirectory
 
 PREPARE = """
 import os, signal, sys, torch
+from types import ModuleType
 torch.set_num_threads(1)
+torch._dynamo = sys.modules["torch._dynamo"] = ModuleType("torch._dynamo")
+torch._dynamo.disable = lambda function, *_, **__: function
+torch._dynamo.graph_break = lambda: None
 import train
 from experiment import training_state
 from monitoring import film
@@ -31,7 +35,8 @@ from envs import Projection
 film.LENGTH = film.PATIENCE = 2
 training_state.calibrate = lambda *_: Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
 """
-"""Spares every process the seconds of random play."""
+"""Spares every process seconds: those of random play, and those in which an optimizer imports
+PyTorch's compiler, only to tell it that there is nothing to compile."""
 RUN = "sys.exit(train.main(sys.argv[1:]))"
 INTERVAL = 32
 """Steps between two checkpoints, two updates of 16 steps each."""

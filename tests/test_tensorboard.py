@@ -16,8 +16,6 @@ from monitoring import film
 from monitoring.layout import LAYOUT
 from tools.screenshots import PAGES, browser, find_browser, open_page, server
 
-pytestmark = pytest.mark.xdist_group("tensorboard")  # they share a run that takes long to make
-
 FLAGS = [
     "--num-envs", "4", "--ppo.num-steps", "16", "--ppo.num-minibatches", "2",
     "--model.autoencoder.encoder.channels", "4", "4", "--image-interval", "4000",
