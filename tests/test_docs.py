@@ -41,7 +41,7 @@ SMALL: dict[str, dict[str, str]] = {
         "--num-envs": "4",
         "--ppo.num-steps": "8",
         "--ppo.num-minibatches": "2",
-        "--env.max-episode-frames": "1200",
+        "--env.max-episode-frames": "800",
     },
     "evaluate.py": {"--episodes": "1"},
     "-m examples.sb3_features": {"--total-steps": "64"},
@@ -52,7 +52,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
 }  # fmt: skip
 RUNS = {*MAINS, "-m tools.curves", "-m tools.fingerprint", "-m examples.sb3_features"}
 """Commands that are run; those of the studies, which take hours, are only parsed."""
-STEPS = 2400
+STEPS = 1600
 """Agent steps of a training here: long enough for knives and for two games each."""
 ELSEWHERE = {"hf"}
 """Programs that talk to a server."""

@@ -286,6 +286,23 @@ AtariVectorEnv.step = hanging
     assert code == 0, printed
 
 
+def test_a_run_directory_that_goes_away_costs_the_curves_alone(tmp_path: Path):
+    run_dir = tmp_path / "run"
+    process = start(run_dir, *FLAGS, *ENDLESS)
+    wait_for(run_dir, INTERVAL)
+    run_dir.rename(tmp_path / "elsewhere")
+    wait_for(run_dir, INTERVAL)
+    process.send_signal(signal.SIGTERM)
+    code, printed = end(process)
+    assert code == 143, printed
+    assert printed.count("warning: ") == 1
+    assert "warning: TensorBoard's events end here: No such file or directory" in printed
+    assert "Traceback" not in printed
+    assert steps(run_dir) > 0
+    code, printed = end(start(run_dir, "--resume", "--total-steps", "16"))
+    assert code == 0, printed
+
+
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):
