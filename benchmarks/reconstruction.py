@@ -38,7 +38,7 @@ from envs import EnvConfig, Projection, calibrate
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import check_output, exit_code
 from experiment.files import write_json
-from monitoring.console import print_table
+from monitoring.console import make_console, print_table
 from monitoring.pictures import outlined, side_by_side, titled
 from settings import Seed, Within
 
@@ -89,8 +89,12 @@ def main() -> None:
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
     spawn = multiprocessing.get_context("spawn")
     work = partial(train_and_judge, config, made_by["commit"])
+    console, outcomes = make_console(), dict[tuple[str, int], Outcome]()
     with ProcessPoolExecutor(workers, spawn, _begin, (config, projection)) as pool:
-        outcomes = dict(zip(jobs, pool.map(work, jobs), strict=True))
+        for job, outcome in zip(jobs, pool.map(work, jobs), strict=True):
+            outcomes[job] = outcome
+            recall = outcome.figures["knife_recall"]
+            console.print(f"{job[0]}, seed {job[1]}: knife recall {recall:.3f}")
     result = {
         **made_by,
         "samples": config.samples,
@@ -148,7 +152,6 @@ def train_and_judge(
     with temporary.open("wb") as file:
         np.savez_compressed(file, figures=json.dumps(figures), pictures=pictures)
     temporary.replace(path)
-    print(f"{remedy}, seed {seed}: knife recall {figures['knife_recall']:.3f}", flush=True)
     return Outcome(figures, pictures)
 
 

@@ -13,6 +13,7 @@ sign.
 """
 
 import signal
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
 from benchmarks.processes import Algorithm
 from envs import GAME
+from experiment.command_line import exit_code
 from experiment.files import write_json
 from experiment.run_statistics import RECENT_GAMES
 from settings import Checked
@@ -124,4 +126,4 @@ def games(count: int, seed: int) -> VecEnv:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -105,10 +105,11 @@ def reason(error: OSError, path: Path) -> str:
     """Why nothing can be written at ``path``. A link to nothing "exists" for the system."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         for place in (path, *path.parents):
-            if place.is_symlink() and not place.exists():
-                return str(missing(place))
-            if place.exists() and not place.is_dir():
-                return f"{place} is a {_kind(place)}"
+            with suppress(OSError):  # a name that is too long
+                if place.is_symlink() and not place.exists():
+                    return str(missing(place))
+                if place.exists() and not place.is_dir():
+                    return f"{place} is a {_kind(place)}"
     return error.strerror or str(error)
 
 

@@ -36,9 +36,9 @@ def lenient_streams() -> Generator[None]:
     """
     own = sys.stdout, sys.stderr
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _lenient(sys.stdout, 1)
+        sys.stdout = _lenient(sys.stdout)
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _lenient(sys.stderr, 2)
+        sys.stderr = _lenient(sys.stderr)
     try:
         yield
     finally:
@@ -48,11 +48,11 @@ def lenient_streams() -> Generator[None]:
         sys.stdout, sys.stderr = own
 
 
-def _lenient(stream: TextIO | None, number: int) -> TextIO:
+def _lenient(stream: TextIO | None) -> TextIO:
     """A stream of the same encoding over the same descriptor; nothing comes out if it is closed."""
     if stream is None:
         return Path(os.devnull).open("w", errors=ESCAPED)
     with suppress(OSError):
         stream.flush()
-    raw = _Lenient(number, "w", closefd=False)
+    raw = _Lenient(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, ESCAPED, line_buffering=True)
