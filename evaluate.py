@@ -19,7 +19,7 @@ from evaluation.report import Report
 from evaluation.tables import markdown, show
 from evaluation.video import VideoRecorder
 from experiment.allocator import keep_freed_memory
-from experiment.command_line import exit_code
+from experiment.command_line import exit_code, install_command
 from experiment.errors import UserError
 from experiment.files import why_not_writable, write_file, write_json
 from experiment.trained_agent import TrainedAgent, load_agent
@@ -73,7 +73,7 @@ def check_display() -> None:
     try:
         import pygame  # a Gymnasium window needs it, nothing else does
     except ImportError as error:
-        raise UserError('watch needs pygame: pip install -e ".[watch]"') from error
+        raise UserError(f"watch needs pygame: {install_command('watch')}") from error
     try:
         pygame.display.init()
         driver = pygame.display.get_driver()

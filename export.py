@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from experiment.checkpoint import Checkpoint
-from experiment.command_line import exit_code
+from experiment.command_line import exit_code, install_command
 from experiment.errors import UserError
 from experiment.files import why_not_writable, write_file
 from experiment.run_directory import RunDirectory
@@ -69,7 +69,7 @@ def export(config: ExportConfig) -> None:
     for output, packages in PACKAGES.items():
         missing = [name for name in packages if not find_spec(name)]
         if getattr(config, output) and missing:
-            raise UserError(f'{output} needs {", ".join(missing)}: pip install -e ".[interop]"')
+            raise UserError(f"{output} needs {', '.join(missing)}: {install_command('interop')}")
     from interop.policy import export_policy  # its packages may be missing
 
     console = make_console()

@@ -30,6 +30,9 @@ from experiment.run_statistics import RunStatistics
 from experiment.streams import lenient_streams
 from settings import Role, flat, names_with, to_json
 
+ROOT = Path(__file__).parents[1]
+"""Of the repository, where the commands are."""
+
 
 def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted") -> int:
     """Run a command; returns its exit code.
@@ -132,11 +135,15 @@ def evaluate_command(run_dir: Path) -> str:
     return _command("evaluate.py", "--checkpoint", run_dir, "--video", "game.mp4")
 
 
+def install_command(extra: str) -> str:
+    """What installs an extra of this package, to be copied and used in any directory."""
+    return shlex.join([sys.executable, "-m", "pip", "install", "-e", f"{ROOT}[{extra}]"])
+
+
 def _command(script: str, flag: str, run_dir: Path, *rest: str) -> str:
     with suppress(OSError):  # the working directory was deleted
         run_dir = run_dir.absolute()
-    program = Path(__file__).parents[1] / script
-    return shlex.join([sys.executable, str(program), flag, str(run_dir), *rest])
+    return shlex.join([sys.executable, str(ROOT / script), flag, str(run_dir), *rest])
 
 
 def check_output(path: Path, name: str = "json") -> None:

@@ -22,6 +22,7 @@ from agent.actor_critic import ActorCritic
 from envs import GAME
 from experiment import training_state
 from experiment.checkpoint import write_checkpoint
+from experiment.command_line import install_command
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.trained_agent import TrainedAgent, load_agent
 from interop.policy import ExportedPolicy, PolicyOutput
@@ -297,7 +298,7 @@ def test_a_missing_package_is_named_with_the_extra(
     target = tmp_path / ("policy.onnx" if flag == "onnx" else "policy")
     assert export.main(["--checkpoint", "run", f"--{flag}", str(target)]) == 2
     error = capsys.readouterr().err
-    assert error == f'error: {flag} needs {missing}: pip install -e ".[interop]"\n'
+    assert error == f"error: {flag} needs {missing}: {install_command('interop')}\n"
 
 
 def test_what_the_other_output_needs_is_not_missed(run_dir: Path, tmp_path: Path, monkeypatch):

@@ -1,12 +1,13 @@
 """Command lines: devices, exit codes, output files."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
 from agent.ppo import NonFiniteLossError
-from experiment.command_line import available_device, check_output, exit_code
+from experiment.command_line import available_device, check_output, exit_code, install_command
 from experiment.errors import UserError
 from experiment.files import SaveError
 
@@ -89,3 +90,10 @@ def test_an_output_is_checked_without_leaving_anything(tmp_path: Path):
     assert path.read_text() == "old"
     with pytest.raises(UserError, match="out must be a file that can be written"):
         check_output(path / "no", "out")
+
+
+def test_an_extra_is_installed_from_any_directory(tmp_path: Path):
+    line = install_command("watch") + " --dry-run --no-index --no-deps --no-build-isolation"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Would install knifesight" in done.stdout
