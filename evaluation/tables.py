@@ -5,13 +5,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from evaluation.report import Report
 from evaluation.statistics import difference
 from monitoring.console import make_console, natural_width, print_table
 
 TITLE = "evaluation, raw game scores"
+LABEL = 20
+"""Letters that the name of a figure has in a line, at least."""
 PROTOCOL = {
     "repeat_action_probability": ("sticky actions", "g"),
     "frameskip": ("frameskip", "d"),
@@ -132,13 +134,14 @@ def show(reports: Sequence[Report]) -> None:
 def tables(reports: Sequence[Report], width: int) -> list[Table]:
     """Evaluations for a terminal of ``width`` columns.
 
-    They stand side by side. If that is too wide they become rows, and the figures are dealt out to
-    as many tables as it takes. No figure is cut.
+    They stand side by side; names of figures may take several lines. If that is too wide they
+    become rows, and the figures are dealt out to as many tables as it takes. No figure is cut.
     """
     names, rows = short_names([report["name"] for report in reports]), table_rows(reports)
-    beside = _beside(names, rows)
-    if len(reports) == 1 or natural_width(beside) <= width:
-        return [beside]
+    longest = max(len(text) for row in rows for text in (row.name, row.heading))
+    room = longest - max(0, natural_width(_beside(names, rows, longest)) - width)
+    if len(reports) == 1 or room >= LABEL:
+        return [_beside(names, rows, max(room, LABEL))]
     found: list[Table] = []
     taken: list[Row] = []
     for row in rows:
@@ -151,9 +154,9 @@ def tables(reports: Sequence[Report], width: int) -> list[Table]:
     return found
 
 
-def _beside(names: Sequence[str], rows: Sequence[Row]) -> Table:
-    """A column for each report."""
-    table = Table("", *names, title=TITLE)
+def _beside(names: Sequence[str], rows: Sequence[Row], label: int) -> Table:
+    """A column for each report, behind one of ``label`` letters for the names of the figures."""
+    table = Table(Column(width=label), *names, title=TITLE)
     for heading, group in groupby(rows, lambda row: row.heading):
         if heading:
             table.add_section()
