@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.wrappers import HumanRendering
 from numpy.typing import NDArray
 
 from agent.actor_critic import ActorCritic, sample
@@ -57,7 +58,7 @@ def play_games(envs: Sequence[Env], model: ActorCritic, games: int, seed: int) -
         partial(_play, part, model, share, seed + first)
         for part, share, first in zip(parts, shares, (0, cut), strict=False)
     ]
-    if len(tasks) == 1:  # in this thread, because a window may only be opened in the main one
+    if isinstance(envs[0], HumanRendering):  # a window belongs to the main thread
         return tasks[0](Pulse())
     return [game for played in in_parallel(tasks) for game in played]
 

@@ -15,7 +15,7 @@ from experiment.errors import UserError
 from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "8"
+FORMAT, VERSION = "knifesight-checkpoint", "9"
 T = TypeVar("T")
 
 
@@ -53,14 +53,19 @@ class Checkpoint(NamedTuple):
                 f"{self.path}: its {name} does not fit this program: {error}"
             ) from error
 
-    def check_detector(self, name: str) -> None:
-        """Raise CheckpointError unless the detector called ``name`` saw the training."""
-        trained = self.state.get("detector")
-        if trained != name:
-            raise CheckpointError(
-                f"{self.path}: it was trained with the detector {trained}, this program has {name} "
-                "(make_finder in encoders/regions.py)"
-            )
+    def check_made_with(self, sources: Mapping[str, Any]) -> None:
+        """Raise CheckpointError unless the training saw the game through these ``sources``.
+
+        Args:
+            sources: As ``training_sources`` returns them.
+        """
+        trained: dict[str, Any] = self.state.get("sources", {})
+        for name, here in sources.items():
+            there = trained.get(name)
+            if there != here:
+                raise CheckpointError(
+                    f"{self.path}: it was trained with {name} {there}, this program has {here}"
+                )
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

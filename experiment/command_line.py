@@ -27,6 +27,7 @@ from experiment.errors import UserError
 from experiment.files import SaveError, why_not_writable
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.run_statistics import RunStatistics
+from experiment.sources import training_sources
 from experiment.streams import lenient_streams
 from settings import Role, flat, names_with, to_json
 
@@ -99,12 +100,12 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
 def check_resumable(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError unless a training can go on from ``checkpoint``."""
     config = checkpoint.read(TrainConfig, "config")
+    checkpoint.check_made_with(training_sources(make_finder(config.detector)))
     checkpoint.read(RunStatistics, "statistics")
     checkpoint.read(Projection, "projection")
     model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
     restore_model(checkpoint, model)
     restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights).optimizer)
-    checkpoint.check_detector(make_finder(config.detector).name)
 
 
 def available_device(name: str) -> torch.device:

@@ -10,6 +10,7 @@ from experiment.checkpoint import Checkpoint, restore_model
 from experiment.config import TrainConfig
 from experiment.run_directory import load_checkpoint
 from experiment.run_statistics import RunStatistics
+from experiment.sources import training_sources
 
 
 class TrainedAgent(NamedTuple):
@@ -36,10 +37,10 @@ def load_agent(path: Path) -> TrainedAgent:
 
 def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
+    finder = make_finder(config.detector)
+    checkpoint.check_made_with(training_sources(finder))
     model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
     restore_model(checkpoint, model)
-    finder = make_finder(config.detector)
-    checkpoint.check_detector(finder.name)
     return TrainedAgent(
         checkpoint,
         config,

@@ -4,6 +4,7 @@ import torch
 
 from agent.actor_critic import ActorCritic
 from agent.ppo import PPO
+from agent.threads import in_parallel
 from encoders import make_finder
 from envs import GAME, Projection, calibrate
 from experiment.checkpoint import Checkpoint, capture, restore
@@ -11,6 +12,7 @@ from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
+from experiment.sources import training_sources
 from settings import to_json
 
 
@@ -36,13 +38,16 @@ class TrainingState:
         projection = resumed.read(Projection, "projection") if resumed else None
         try:
             self.model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model).to(device)
-            self.projection = projection or calibrate(config.env, config.game_seed(0))
+            if not projection:
+                seed = config.game_seed(0)
+                (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
+            self.projection = projection
         except ValueError as error:
             raise UserError(f"{GAME.title} cannot be trained: {error}") from error
         self.ppo = PPO(self.model, config.ppo, config.weights)
         self.finder = make_finder(config.detector)
         if resumed:
-            resumed.check_detector(self.finder.name)
+            resumed.check_made_with(training_sources(self.finder))
             self.statistics = resumed.read(RunStatistics, "statistics")
             self.statistics.best = run.best_score()  # this checkpoint may be older or newer
             restore(resumed, self.model, self.ppo.optimizer)
@@ -61,7 +66,7 @@ class TrainingState:
         state = {
             "config": to_json(self._config),
             "projection": to_json(self.projection),
-            "detector": self.finder.name,
+            "sources": training_sources(self.finder),
         }
         self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)
         self._saved = self.statistics.steps

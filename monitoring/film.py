@@ -1,6 +1,7 @@
 """A short film of one game: which pictures to take, and the GIF that TensorBoard plays."""
 
 from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agent.actor_critic import ActorCritic, sample
+from agent.threads import Pulse, in_parallel
 from monitoring.agent_view import AgentView
 from monitoring.pictures import Picture
 
@@ -20,7 +22,6 @@ PATIENCE = 300
 """Agent steps after which the film begins although no artifact was seen."""
 
 
-@torch.no_grad()
 def record_film(view: AgentView, model: ActorCritic, seed: int) -> list[Picture]:
     """Play a game with the sampled policy; take pictures once an artifact has come into view.
 
@@ -31,14 +32,23 @@ def record_film(view: AgentView, model: ActorCritic, seed: int) -> list[Picture]
 
     Returns:
         One to ``LENGTH`` pictures, each (H, W, 3) uint8; fewer if the game ends first.
+
+    Raises:
+        StalledError: If the game hangs.
     """
+    (pictures,) = in_parallel([partial(_record, view, model, seed)])
+    return pictures
+
+
+@torch.no_grad()
+def _record(view: AgentView, model: ActorCritic, seed: int, pulse: Pulse) -> list[Picture]:
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     obs, _ = view.reset(seed=seed)
     pictures: list[Picture] = []
     begun = over = False
     step = 0
-    while not over and len(pictures) < LENGTH:
+    while not over and len(pictures) < LENGTH and pulse.beat():
         begun = begun or step == PATIENCE or view.has_artifact
         if begun and step % STRIDE == 0:
             pictures.append(view.render())

@@ -12,6 +12,7 @@ from torch.utils.tensorboard import summary
 
 from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout, spread
+from agent.threads import StalledError
 from encoders import ArtifactWeightsConfig, pixel_weights
 from encoders.latents import latent_metrics
 from monitoring.event_file import EventFile
@@ -167,9 +168,15 @@ class Monitor:
 
     @contextmanager
     def drawing(self, what: str) -> Generator[None]:
-        """While the context lasts, an error is only a warning: a picture is not worth a run."""
+        """While the context lasts, an error is only a warning: a picture is not worth a run.
+
+        Raises:
+            StalledError: If a game hangs, because the next film would hang again.
+        """
         try:
             yield
+        except StalledError:
+            raise
         except Exception as error:
             self._warn(f"warning: {what} cannot be drawn: {type(error).__name__}: {error}")
 

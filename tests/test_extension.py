@@ -89,7 +89,7 @@ def test_the_page_s_detector_works_in_every_command(
     ):
         assert main(flags) == 2
         error = capsys.readouterr().err
-        assert "trained with the detector BrightAndNew, this program has ArtifactDetector" in error
+        assert "trained with detector BrightAndNew, this program has ArtifactDetector" in error
 
 
 def test_the_page_s_game_is_trained_filmed_and_judged(tmp_path: Path, capsys):
@@ -112,7 +112,24 @@ def test_the_page_s_game_is_trained_filmed_and_judged(tmp_path: Path, capsys):
     capsys.readouterr()
     # Neither is its checkpoint taken for one of Kung-Fu Master.
     assert evaluate.main(["--checkpoint", str(run_dir)]) == 2
-    assert "has shape" in capsys.readouterr().err
+    assert "trained with rom carnival, this program has kung_fu_master" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("calibrated")
+def test_a_checkpoint_is_not_played_through_other_pixels_of_its_game(tmp_path: Path, capsys):
+    # The shape is the same, so nothing else would notice.
+    run_dir = str(tmp_path / "run")
+    assert train.main(["--run-dir", run_dir, *FLAGS, "--total-steps", "16"]) == 0
+    capsys.readouterr()
+    with playing(rows=(40, 104)):
+        for main, flags in (
+            (evaluate.main, ["--checkpoint", run_dir]),
+            (export.main, ["--checkpoint", run_dir, "--hub", f"{tmp_path}/hub"]),
+            (train.main, ["--run-dir", run_dir, "--resume", "--total-steps", "64"]),
+        ):
+            assert main(flags) == 2
+            error = capsys.readouterr().err
+            assert "trained with rows [96, 160], this program has [40, 104]" in error
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,27 @@ AtariVectorEnv.step = hanging
     assert code == 0, printed
 
 
+@pytest.mark.parametrize("where", ["film", pytest.param("calibration", marks=pytest.mark.long)])
+def test_a_game_that_hangs_beside_the_training_ends_the_run_too(tmp_path: Path, where: str):
+    patch = """
+import time
+from agent import threads
+from envs import single, vector
+threads.LOOK, threads.PATIENCE, threads.FAREWELL = 0.1, 10, 0.1
+def hanging(*_):
+    time.sleep(600)
+"""
+    patch += {
+        "film": "single.SingleEnv.step = hanging",
+        "calibration": "training_state.calibrate = hanging",
+    }[where]
+    code, printed = end(start(tmp_path, *FLAGS, "--total-steps", "32", patch=patch))
+    assert code == 1
+    assert "error: a game has not answered for 1 seconds" in printed
+    assert "Traceback" not in printed
+    assert steps(tmp_path) == (32 if where == "film" else 0)
+
+
 def test_a_run_directory_that_goes_away_costs_the_curves_alone(tmp_path: Path):
     run_dir = tmp_path / "run"
     process = start(run_dir, *FLAGS, *ENDLESS)

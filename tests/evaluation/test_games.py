@@ -1,8 +1,13 @@
 """Judging: games that are counted fairly, the same for the same seed."""
 
+from threading import Event
+
+import pytest
 import torch
 
+from agent import threads
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.threads import StalledError
 from encoders import AutoencoderConfig, EncoderConfig
 from evaluation.games import play_games
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingGame
@@ -25,6 +30,22 @@ def test_every_game_that_begins_counts_however_long_it_is():
     # With more games than the short seat can begin in 50 steps, the long one plays a second.
     assert lengths([CountingGame(2), CountingGame(50)], games=60).count(50) == 30
     assert lengths([CountingGame(2), CountingGame(50), CountingGame(2)], games=60).count(50) == 2
+
+
+@pytest.mark.parametrize("games", [1, 2])
+def test_a_game_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, games: int):
+    monkeypatch.setattr(threads, "LOOK", 0.05)
+    monkeypatch.setattr(threads, "PATIENCE", 6)
+    monkeypatch.setattr(threads, "FAREWELL", 0.1)
+    hung = Event()
+
+    class Hanging(CountingGame):
+        def step(self, action: object) -> None:
+            hung.wait(30)
+
+    with pytest.raises(StalledError):
+        play_games([Hanging(5) for _ in range(games)], make_model(), games, seed=0)
+    hung.set()
 
 
 def test_a_seat_rests_once_enough_games_have_begun():
