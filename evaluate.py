@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from evaluation.video import VideoRecorder
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import exit_code, install_command
 from experiment.errors import UserError
-from experiment.files import why_not_writable, write_file, write_json
+from experiment.files import why_not_writable, write_each, write_file, write_json
 from experiment.trained_agent import TrainedAgent, load_agent
 from monitoring.agent_view import AgentView
 from monitoring.console import make_console
@@ -65,6 +66,9 @@ class EvaluateConfig(Checked):
             path: Path | None = getattr(self, name)
             if path and (why := why_not_writable(path)):
                 raise UserError(f"{name} must be a file that can be written, got {path}: {why}")
+        paths = [path.absolute() for path in (self.json, self.markdown, self.video) if path]
+        if len(set(paths)) < len(paths):
+            raise UserError("json, markdown and video must be different files, got one twice")
 
 
 def check_display() -> None:
@@ -113,36 +117,45 @@ def evaluate(config: EvaluateConfig) -> None:
     for agent in agents:
         for _, reason in agent.checkpoint.unusable:
             console.print(f"warning: {reason}")
-    reports = [
-        play(agent, path, config, console)
-        for agent, path in zip(agents, config.checkpoint, strict=True)
-    ]
-    try:
-        if config.json:
-            write_json(config.json, reports)
-        if config.markdown:
-            write_file(config.markdown, markdown(reports).encode())
-    finally:  # a file that cannot be written must not hide the scores
-        show(reports)
+    with ExitStack() as cleanup:
+        writes: list[Callable[[], object]] = []
+        reports: list[Report] = []
+        for agent, path in zip(agents, config.checkpoint, strict=True):
+            envs, recorder = open_games(agent, config, console)
+            for env in envs:
+                cleanup.callback(env.close)
+            console.print(f"{agent.checkpoint.path}: playing {config.episodes} whole games ...")
+            if recorder:
+                writes.append(recorder.save)
+            try:
+                reports.append(evaluate_agent(agent, str(path), config.episodes, config.seed, envs))
+            except KeyboardInterrupt:  # what was filmed until then is a video, too
+                write_each(writes)
+                raise
+        if path := config.json:
+            writes.append(partial(write_json, path, reports))
+        if path := config.markdown:
+            writes.append(partial(write_file, path, markdown(reports).encode()))
+        try:
+            write_each(writes)
+        finally:  # a file that cannot be written must not hide the scores
+            show(reports)
 
 
-def play(agent: TrainedAgent, path: Path, config: EvaluateConfig, console: Console) -> Report:
-    """Let one agent play, filmed or in a window if asked to; returns the report on it."""
-    console.print(f"{agent.checkpoint.path}: playing {config.episodes} whole games ...")
+def open_games(
+    agent: TrainedAgent, config: EvaluateConfig, console: Console
+) -> tuple[list[Any], VideoRecorder | None]:
+    """The games for an agent; the first filmed or in a window if asked to."""
     parallel = 1 if config.watch else min(config.episodes, MAX_PARALLEL)
     envs: list[Any] = [*make_logged_envs(agent.config.env, agent.projection, parallel)]
-    with ExitStack() as cleanup:
-        for env in envs:
-            cleanup.callback(env.close)
-        if config.video or config.watch:
-            envs[0] = AgentView(envs[0], agent.model, agent.finder, agent.config.weights)
-        if config.video:
-            envs[0] = VideoRecorder(envs[0], config.video, console.print)
-            cleanup.callback(envs[0].finish)
-        if config.watch:
-            envs[0] = HumanRendering(envs[0])
-            cleanup.callback(envs[0].close)
-        return evaluate_agent(agent, str(path), config.episodes, config.seed, envs)
+    recorder = None
+    if config.video or config.watch:
+        envs[0] = AgentView(envs[0], agent.model, agent.finder, agent.config.weights)
+    if config.video:
+        envs[0] = recorder = VideoRecorder(envs[0], config.video, console.print)
+    if config.watch:
+        envs[0] = HumanRendering(envs[0])
+    return envs, recorder
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.console import Console
@@ -13,12 +15,15 @@ from rich.console import Console
 from experiment.checkpoint import Checkpoint
 from experiment.command_line import exit_code, install_command
 from experiment.errors import UserError
-from experiment.files import why_not_writable, write_file
+from experiment.files import why_not_writable, write_each, write_file
 from experiment.run_directory import RunDirectory
 from experiment.trained_agent import load_agent
 from interop.policy_config import EvaluationFacts
 from monitoring.console import make_console
 from settings import Checked
+
+if TYPE_CHECKING:
+    from interop.policy import ExportedPolicy
 
 PACKAGES = {"onnx": ("huggingface_hub", "onnx", "onnxscript"), "hub": ("huggingface_hub",)}
 """Packages of the extra ``interop`` that each output needs."""
@@ -80,18 +85,30 @@ def export(config: ExportConfig) -> None:
     score = f"mean score {report.mean:,.0f}" if report else "not evaluated"
     console.print(f"{agent.checkpoint.path}: {agent.statistics.steps:,} steps, {score}")
     policy = export_policy(agent, report)
+    writes: list[Callable[[], object]] = []
     if config.onnx:
-        from interop.onnx import OPSET, to_onnx
-
-        content = to_onnx(policy)
-        write_file(config.onnx, content)
-        console.print(f"wrote {config.onnx}: ONNX, opset {OPSET}, {len(content) / 2**20:.1f} MiB")
+        writes.append(partial(write_onnx, policy, config.onnx, console))
     if config.hub:
-        from interop.hub import write_directory
+        writes.append(partial(write_hub, policy, config.hub, console))
+    write_each(writes)
 
-        write_directory(policy, config.hub)
-        names = ", ".join(sorted(path.name for path in config.hub.iterdir()))
-        console.print(f"wrote {config.hub}: {names}")
+
+def write_onnx(policy: "ExportedPolicy", path: Path, console: Console) -> None:
+    """Write a policy as ONNX and say so."""
+    from interop.onnx import OPSET, to_onnx
+
+    content = to_onnx(policy)
+    write_file(path, content)
+    console.print(f"wrote {path}: ONNX, opset {OPSET}, {len(content) / 2**20:.1f} MiB")
+
+
+def write_hub(policy: "ExportedPolicy", path: Path, console: Console) -> None:
+    """Write a policy as a directory for the Hugging Face Hub and say so."""
+    from interop.hub import write_directory
+
+    write_directory(policy, path)
+    names = ", ".join(sorted(file.name for file in path.iterdir()))
+    console.print(f"wrote {path}: {names}")
 
 
 def known_evaluation(checkpoint: Checkpoint, console: Console) -> EvaluationFacts | None:

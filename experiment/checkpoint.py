@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -173,8 +174,10 @@ def read_checkpoint(
         CheckpointError: If it is missing, damaged, foreign, of another version or does not fit.
     """
     if not path.is_file():
-        link = f" ({missing(path)})" if path.is_symlink() else ""
-        raise CheckpointError(f"{path}: no such checkpoint{link}")
+        found = "\0" not in str(path) and os.path.lexists(path)
+        raise CheckpointError(
+            f"{path}: no such checkpoint" + (f" ({missing(path)})" if found else "")
+        )
     try:
         opened: Any = safetensors.safe_open(path, "pt")
         with opened as file:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -69,6 +70,22 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def write_each(writes: Iterable[Callable[[], object]]) -> None:
+    """Write several results; one that cannot be written keeps none of the others from it.
+
+    Raises:
+        SaveError: If any could not be written; says all that were not.
+    """
+    failures: list[str] = []
+    for write in writes:
+        try:
+            write()
+        except SaveError as error:
+            failures.append(str(error))
+    if failures:
+        raise SaveError("; ".join(failures))
+
+
 def why_not_writable(path: Path) -> str | None:
     """Why no file can be made or replaced at ``path``; None if one can. It is not touched.
 
@@ -84,36 +101,35 @@ def why_not_writable(path: Path) -> str | None:
         if path.is_symlink():
             return "it is a link"
         if os.path.lexists(path) and not path.is_file():
-            return f"it is a {_kind(path)}"
+            return f"it is a {kind(path)}"
         if parent.is_dir():
             return None if os.access(parent, os.W_OK) else f"{parent} cannot be written"
-        return missing(parent) or f"{parent} is a {_kind(parent)}"
+        return missing(parent)
     except OSError as error:  # a name that is too long, or no permission to look
         return error.strerror
 
 
-def missing(path: Path) -> str | None:
-    """Why nothing is at ``path``; None if something is."""
-    if path.exists():
-        return None
-    if path.is_symlink():
-        return f"{path} is a link to {path.readlink()}, which is not there"
-    return f"{path} is not there"
+def missing(path: Path) -> str:
+    """Why there is no directory at ``path``: the first part of it that is none."""
+    for place in (*reversed(path.parents), path):
+        if place.is_symlink() and not place.exists():
+            return f"{place} is a link to {place.readlink()}, which is not there"
+        if not place.exists():
+            return f"{place} is not there"
+        if not place.is_dir():
+            return f"{place} is a {kind(place)}"
+    return f"{path} is a directory"
 
 
 def reason(error: OSError, path: Path) -> str:
     """Why nothing can be written at ``path``. A link to nothing "exists" for the system."""
     if isinstance(error, FileExistsError | NotADirectoryError):
-        for place in (path, *path.parents):
-            with suppress(OSError):  # a name that is too long
-                if place.is_symlink() and not place.exists():
-                    return str(missing(place))
-                if place.exists() and not place.is_dir():
-                    return f"{place} is a {_kind(place)}"
+        with suppress(OSError):  # a name that is too long
+            return missing(path)
     return error.strerror or str(error)
 
 
-def _kind(path: Path) -> str:
+def kind(path: Path) -> str:
     """What is there, in words."""
     mode = path.stat().st_mode
     kinds = {"directory": stat.S_ISDIR, "file": stat.S_ISREG, "pipe": stat.S_ISFIFO}

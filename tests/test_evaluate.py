@@ -11,6 +11,7 @@ from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from evaluation.tables import markdown
+from experiment.files import SaveError
 from experiment.run_statistics import RunStatistics
 
 REPORT = report(
@@ -22,9 +23,10 @@ REPORT = report(
 @pytest.fixture(autouse=True)
 def played(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every checkpoint can be loaded and has played the games of ``REPORT``."""
-    agent = SimpleNamespace(checkpoint=SimpleNamespace(unusable=()))
+    agent = SimpleNamespace(checkpoint=SimpleNamespace(unusable=(), path="run"))
     monkeypatch.setattr(evaluate, "load_agent", lambda _: agent)
-    monkeypatch.setattr(evaluate, "play", lambda *_: REPORT)
+    monkeypatch.setattr(evaluate, "open_games", lambda *_: ([], None))
+    monkeypatch.setattr(evaluate, "evaluate_agent", lambda *_: REPORT)
 
 
 def test_files_are_written_before_the_table_is_printed(tmp_path: Path, monkeypatch):
@@ -55,3 +57,22 @@ def test_the_table_is_printed_even_if_a_file_cannot_be_written(
     assert printed.err == f"error: {output} cannot be written: No space left on device\n"
     assert "1,000" in printed.out  # the mean score
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path, monkeypatch):
+    def not_there(path: Path, *_: object, **__: object) -> None:
+        raise SaveError(f"{path} cannot be written: full")
+
+    monkeypatch.setattr(evaluate, "write_json", not_there)
+    page = tmp_path / "result.md"
+    flags = ["--json", str(tmp_path / "result.json"), "--markdown", str(page)]
+    assert evaluate.main(["--checkpoint", "run", *flags]) == 1
+    assert page.read_text() == markdown([REPORT])
+
+
+def test_two_results_in_one_file_are_refused(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--checkpoint", "run", "--json", "a.mp4", "--video", f"{tmp_path}/a.mp4"]
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main(flags)
+    assert "must be different files" in " ".join(capsys.readouterr().err.split())

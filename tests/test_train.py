@@ -301,20 +301,29 @@ def test_a_video_holds_the_first_game_only(tmp_path: Path, monkeypatch):
     assert read_video(video)[0] == 100
 
 
-def test_a_video_that_cannot_be_written_ends_and_the_game_goes_on(
+def test_a_video_that_cannot_be_written_leaves_the_old_one_and_the_scores(
     tmp_path: Path, capsys, monkeypatch
 ):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    writer = SimpleNamespace(append_data=full, close=lambda: None)
-    monkeypatch.setattr("evaluation.video.imageio.get_writer", lambda *_, **__: writer)
     assert run(tmp_path, *TINY, "--env.max-episode-frames", "400", "--total-steps", "16") == 0
-    flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--video", f"{tmp_path}/game.mp4"]
-    assert evaluate.main(flags) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert printed.count("game.mp4 ends here: [Errno 28] No space left on device") == 1
-    assert "mean score" in printed
+    video, output = tmp_path / "game.mp4", tmp_path / "result.json"
+    video.write_bytes(b"old")
+    flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--video", str(video)]
+    with monkeypatch.context() as patch:  # where it is written
+        patch.setattr("os.fsync", full)
+        assert evaluate.main(flags) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"error: {video} cannot be written: No space left on device\n"
+    assert "mean score" in printed.out
+    writer = SimpleNamespace(append_data=full, close=lambda: None)  # where ffmpeg makes it
+    monkeypatch.setattr("evaluation.video.imageio.get_writer", lambda *_, **__: writer)
+    assert evaluate.main([*flags, "--json", str(output)]) == 1
+    error = capsys.readouterr().err
+    assert error == f"error: {video} cannot be written: ffmpeg could not make the video\n"
+    assert json.loads(output.read_text())[0]["episodes"] == 1
+    assert video.read_bytes() == b"old"
 
 
 def test_a_picture_that_cannot_be_drawn_costs_neither_the_run_nor_the_scores(
@@ -339,9 +348,11 @@ def test_a_picture_that_cannot_be_drawn_costs_neither_the_run_nor_the_scores(
     assert len(events(tmp_path).Scalars("loss/policy")) == 1
     output, video = tmp_path / "result.json", tmp_path / "game.mp4"
     flags = ["--checkpoint", str(tmp_path), "--episodes", "1", "--json", str(output)]
-    assert evaluate.main([*flags, "--video", str(video)]) == 0
+    assert evaluate.main([*flags, "--video", str(video)]) == 1
     assert json.loads(output.read_text())[0]["lengths"] == [100]
-    assert f"warning: the video {video} ends here: no such row" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"warning: the video {video} ends here: no such row" in printed.out
+    assert printed.err == f"error: {video} cannot be written: ffmpeg could not make the video\n"
 
 
 def test_a_damaged_latest_checkpoint_is_named_and_the_one_before_is_judged(tmp_path: Path, capsys):

@@ -47,6 +47,8 @@ def test_why_there_can_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "dangling/below": "dangling is a link to gone, which is not there",
         "nowhere/below": "nowhere is not there",
         "file/below": "file is a file",
+        "file/deeper/below": "file is a file",
+        "dangling/deeper/below": "dangling is a link to gone, which is not there",
         "a\0b": "it has a null byte",
         "x" * 251: "its name is too long",
     }.items():
