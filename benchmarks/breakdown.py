@@ -26,10 +26,10 @@ import monitoring.film
 from benchmarks.provenance import provenance
 from encoders import RegionFinder
 from envs.vector import PlayArea
-from experiment.command_line import check_output, exit_code
+from experiment.command_line import ROOT, check_output, exit_code
 from experiment.errors import UserError
 from experiment.files import write_json
-from monitoring.console import ProgressLine
+from monitoring.console import ProgressLine, make_console
 from monitoring.monitor import Monitor
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -113,6 +113,11 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
 
 def main() -> None:
     """Run ``train.py`` with all arguments but the first, which is the file for the result."""
+    if {"-h", "--help"} & set(sys.argv[1:2]):
+        make_console().print(
+            "usage: python -m benchmarks.breakdown RESULT.json [flags of train.py]"
+        )
+        return
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         raise UserError(
             "the first argument must be a file for the result, then the flags of train.py, "
@@ -126,7 +131,7 @@ def main() -> None:
         for owner, attribute in functions:
             stopwatch.on(owner, attribute, name)
     try:
-        runpy.run_path("train.py", run_name="__main__")
+        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
     except SystemExit as end:
         if end.code:
             raise

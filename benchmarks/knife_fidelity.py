@@ -39,12 +39,22 @@ def scene(recording: Recording, projection: Projection, detector: Detector) -> S
     """Project a recording, detect in it, and look up its knives."""
     frames = recording.project(projection)
     knives = [row for row in visible_projectiles(recording) if row[1].kind == truth.Kind.KNIFE]
-    return Scene(frames, recording.stacks(), detect(detector, frames), knives)
+    stacks = recording.stacks()
+    return Scene(frames, stacks, detect(detector, frames, stacks), knives)
 
 
-def detect(detector: Detector, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is found in many frames alone, in batches: (T, H, W) uint8 to the same."""
-    return np.concatenate([detector(frames[t : t + 64, None]) for t in range(0, len(frames), 64)])
+def detect(
+    detector: Detector, frames: NDArray[np.uint8], stacks: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """What is found in many frames, in batches: (T, H, W) uint8 to the same.
+
+    Args:
+        detector: Looks at observations.
+        frames: (T, H, W), real or drawn.
+        stacks: (T, 4), rows of the frames of every observation.
+    """
+    parts = (stacks[t : t + 64] for t in range(0, len(stacks), 64))
+    return np.concatenate([detector(frames[rows]) for rows in parts])
 
 
 def fidelity(
@@ -75,7 +85,7 @@ def fidelity(
         - ``background_mse``: mean squared error outside all regions and knives.
         - ``knife_mse``: mean squared error on the knives' own pixels.
     """
-    found = detect(detector, drawn.round().clip(0, 255).astype(np.uint8))
+    found = detect(detector, drawn.round().clip(0, 255).astype(np.uint8), test.stacks)
     half = (BACKGROUND + ARTIFACT) / 2
     kept: list[bool] = []
     whole: list[bool] = []

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from envs import GAME
 from envs.kung_fu_master import ram as truth
+from experiment.command_line import ROOT
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.trained_agent import load_agent
@@ -72,7 +73,14 @@ def trained_player(run: Path, seed: int) -> Player:
 
 def trained_agent(run_dir: Path) -> Path:
     """Train the default agent for ``AGENT_STEPS``, or resume its run; returns the run directory."""
-    command = [sys.executable, "train.py", "--run-dir", str(run_dir), "--evaluation-games", "0"]
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "--run-dir",
+        str(run_dir),
+        "--evaluation-games",
+        "0",
+    ]
     command += (
         ["--resume"] if RunDirectory(run_dir).begun() else ["--total-steps", str(AGENT_STEPS)]
     )

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # pyright:
     ScalarEvent,
 )
 
+from experiment.command_line import ROOT
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 
@@ -60,7 +61,7 @@ def train_ours(
 ) -> MeasuredTraining:
     """Run ``train.py`` with ``flags`` for ``seconds``, or until it ends."""
     started = time.time()
-    command = ["train.py", "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
+    command = [str(ROOT / "train.py"), "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
     peak = run_for(command, seconds)
     scores = {at.step: at.value for at in scalars(run_dir, "episode/return_recent")}
     points = [

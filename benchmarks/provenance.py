@@ -4,6 +4,8 @@ import platform
 import subprocess
 import sys
 
+from experiment.command_line import ROOT
+
 
 def provenance(module: str) -> dict[str, str]:
     """``command``, ``commit`` and ``machine`` of the running benchmark ``module``."""
@@ -29,4 +31,5 @@ def machine() -> str:
 
 def output(*command: str) -> str:
     """What a command prints, without the last line break."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return done.stdout.strip()

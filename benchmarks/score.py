@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.provenance import commit, provenance
 from envs import EnvConfig
-from experiment.command_line import check_output, exit_code
+from experiment.command_line import ROOT, check_output, exit_code
 from experiment.errors import UserError
 from experiment.files import write_json
 from experiment.run_directory import RunDirectory
@@ -82,11 +82,12 @@ def train(seed: int, config: ScoreConfig) -> dict[str, Any]:
     """Train one seed unless its evaluation is there already; returns the evaluation."""
     run = run_of(seed, config)
     if not run.evaluation.exists():
-        command = [sys.executable, "train.py", "--run-dir", str(run.path)]
+        command = [sys.executable, str(ROOT / "train.py"), "--run-dir", str(run.path)]
         command += ["--evaluation-games", str(GAMES)]
         command += ["--resume"] if run.begun() else ["--seed", str(seed)]
         note_commit(run.path)
-        subprocess.run(command, check=True)
+        if subprocess.run(command, check=False).returncode:
+            raise UserError(f"seed {seed} could not be trained in {run.path}; see above")
     result = evaluation(run)
     # A run that was started by hand has no such file.
     commits = run.path / COMMITS
@@ -105,7 +106,10 @@ def evaluation(run: RunDirectory) -> dict[str, Any]:
     Raises:
         UserError: If it was made under another protocol: such scores cannot be compared.
     """
-    result: dict[str, Any] = json.loads(run.evaluation.read_text())
+    try:
+        result: dict[str, Any] = json.loads(run.evaluation.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run.evaluation} is no evaluation of a run: {error}") from error
     if result.get("protocol") != PROTOCOL:
         raise UserError(
             f"runs must be judged under the protocol {PROTOCOL}, "

@@ -21,7 +21,7 @@ import psutil
 import tyro
 
 from benchmarks.provenance import provenance
-from experiment.command_line import check_output, exit_code
+from experiment.command_line import ROOT, check_output, exit_code
 from experiment.errors import UserError
 from experiment.files import write_json
 from monitoring.console import make_console
@@ -71,7 +71,12 @@ def watch(seconds: float) -> list[Sample]:
     """
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as printed:
-        command = [sys.executable, "train.py", "--run-dir", str(Path(directory) / "run")]
+        command = [
+            sys.executable,
+            str(ROOT / "train.py"),
+            "--run-dir",
+            str(Path(directory) / "run"),
+        ]
         command += ["--total-steps", str(10**9), "--evaluation-games", "0"]
         command += ["--checkpoint-interval", "10000", "--image-interval", "5000"]
         # Not psutil.Popen: its kill() raises an error once the process has ended.

@@ -4,8 +4,10 @@ from rich.console import Console
 
 from evaluation.evaluate_agent import evaluate_agent
 from evaluation.tables import show
+from experiment.checkpoint import CheckpointError
 from experiment.command_line import evaluate_command, resume_command
 from experiment.config import TrainConfig
+from experiment.files import SaveError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
 from experiment.trained_agent import load_agent
@@ -29,6 +31,9 @@ def finish(
         console: For what is said.
         judge: Whether a complete training is to be evaluated.
 
+    Raises:
+        SaveError: If the evaluation cannot be written, or its checkpoint is gone.
+
     Returns:
         What came out, by name; nothing if the training is not complete.
     """
@@ -42,7 +47,11 @@ def finish(
     final |= {name: value for name, value in fidelity.items() if value is not None}
     if config.evaluation_games and judge:
         console.print(f"playing {config.evaluation_games} whole games ...")
-        report = evaluate_agent(load_agent(run.path), str(run.path), config.evaluation_games)
+        try:
+            agent = load_agent(run.path)
+        except CheckpointError as error:  # somebody has deleted it meanwhile
+            raise SaveError(f"no evaluation: {error}") from error
+        report = evaluate_agent(agent, str(run.path), config.evaluation_games)
         run.write_evaluation(report)
         show([report])
         final |= {"score": report["mean"], "score_median": report["median"]}

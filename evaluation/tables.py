@@ -15,7 +15,7 @@ TITLE = "evaluation, raw game scores"
 LABEL = 20
 """Letters that the name of a figure has in a line, at least."""
 PROTOCOL = {
-    "repeat_action_probability": ("sticky actions", "g"),
+    "repeat_action_probability": ("sticky actions", ""),
     "frameskip": ("frameskip", "d"),
     "max_episode_frames": ("frame limit", ",d"),
 }
@@ -78,8 +78,12 @@ def _protocol_rows(reports: Sequence[Report]) -> list[Row]:
         for field, (name, form) in PROTOCOL.items()
     ]
     differing = [
-        ", ".join(row.name for row in rows if row.cells[index] != row.cells[0])
-        for index in range(len(reports))
+        ", ".join(
+            name
+            for field, (name, _) in PROTOCOL.items()
+            if report["protocol"][field] != reports[0]["protocol"][field]
+        )
+        for report in reports
     ]
     warning = [Row("warning: another protocol than the first", differing)]
     return (warning if any(differing) else []) + rows

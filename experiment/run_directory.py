@@ -1,12 +1,10 @@
 """A run's directory: where everything is, and how it is kept."""
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -19,6 +17,7 @@ from experiment.checkpoint import (
 from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.files import TEMPORARY, SaveError, reason, write_json
+from experiment.run_lock import RunLock
 from experiment.run_statistics import RunStatistics
 from settings import from_json, to_json
 
@@ -42,6 +41,7 @@ class RunDirectory:
         self.evaluation = path / "evaluation.json"
         self.newest: Path | None = None
         """The newest checkpoint that is surely there, for who has claimed the run."""
+        self._lock: RunLock | None = None
 
     @classmethod
     def of(cls, checkpoint: Path) -> "RunDirectory":
@@ -125,22 +125,25 @@ class RunDirectory:
         try:
             str(self.path.absolute()).encode()
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = self._take_lock(warn)
+            self._lock = RunLock(self.lock, warn)
         except UnicodeEncodeError as error:  # of the working directory; commands name it
             raise UserError(f"run_dir must be in UTF-8, got {error.object!r}") from error
         except OSError as error:
             raise self._not_writable(error) from error
-        with closing(lock):
+        self._config, self._warn = to_json(config), warn
+        try:
             try:
                 self._check_unchanged(config, resumed)
                 self._tidy([file for file, _ in resumed.unusable] if resumed else [])
-                write_json(self.config, to_json(config))
+                write_json(self.config, self._config)
             except OSError as error:
                 raise self._not_writable(error) from error
             except SaveError as error:
                 raise UserError(f"run_dir {self.path}: {error}") from error
             self.newest = resumed.path if resumed else None
             yield
+        finally:
+            self._lock.close()
 
     def save(
         self, tensors: dict[str, Tensor], state: dict[str, Any], statistics: RunStatistics
@@ -161,6 +164,8 @@ class RunDirectory:
         whole = {**state, "statistics": to_json(statistics)}
         path = self.checkpoints / f"steps_{statistics.steps:012d}.safetensors"
         try:
+            if self._lock and not self._lock.holds():
+                self._begin_again()
             write_checkpoint(path, tensors, whole)
             self.newest = path
             for old in self.numbered()[:-KEPT]:
@@ -206,32 +211,25 @@ class RunDirectory:
             raise UserError(f"{self.evaluation} is of another checkpoint than {checkpoint.path}")
         return report
 
-    def _take_lock(self, warn: Callable[[str], object]) -> IO[str]:
-        """An open file that keeps others out; a process that dies, however it does, closes it.
-
-        Some file systems, those of networks above all, know no locks.
+    def _begin_again(self) -> None:
+        """Make the directory anew, because it was deleted or moved, and keep it as before.
 
         Raises:
-            UserError: If another process has it; names that process.
-            OSError: If it cannot be written.
+            SaveError: If it cannot be made, or somebody else has begun a run there.
         """
-        file = self.lock.open("a+")
+        assert self._lock
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read().strip()
-            file.close()
-            raise UserError(f"run_dir {self.path} is in use by process {owner}") from error
-        except OSError as error:
-            warn(
-                f"warning: run_dir {self.path} cannot be locked ({error.strerror}): "
-                "nothing keeps a second training out of it"
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        return file
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = RunLock(self.lock, self._warn)
+        except (OSError, UserError) as error:
+            why = self._not_writable(error) if isinstance(error, OSError) else error
+            raise SaveError(str(why)) from error
+        if self.begun():
+            lock.close()
+            raise SaveError(f"run_dir {self.path} holds another run by now")
+        self._lock.close()
+        self._lock = lock
+        write_json(self.config, self._config)
 
     def _check_unchanged(self, config: TrainConfig, resumed: Checkpoint | None) -> None:
         """Raise UserError unless the directory, now ours, is as it was when we looked."""

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from envs import Projection
 
+BAR = 4
+"""Columns that are left for the bar of a progress line, at least."""
 UNLIMITED = 100_000
 """Columns of what is no terminal; a file or a program may have lines of any length."""
 
@@ -67,12 +69,16 @@ class ProgressLine:
         minutes = max(self._total - steps, 0) / steps_per_second / 60
         score = metrics.get("episode/return_recent")
         recall = metrics.get("artifacts/recall_recent")
-        line = (
-            f"{steps / 1000:,.0f}k/{self._total / 1000:,.0f}k steps, {steps_per_second:,.0f}/s, "
-            f"{minutes:.0f} min left, "
-            f"score {'-' if score is None else format(score, ',.0f')}, "
-            f"artifacts kept {'-' if recall is None else format(recall, '.0%')}"
-        )
+        parts = [
+            f"{steps / 1000:,.0f}k/{self._total / 1000:,.0f}k steps",
+            f"{steps_per_second:,.0f}/s",
+            f"{minutes:.0f} min left",
+            f"score {'-' if score is None else format(score, ',.0f')}",
+            f"artifacts kept {'-' if recall is None else format(recall, '.0%')}",
+        ]
+        while len(parts) > 1 and len(", ".join(parts)) > self._console.width - BAR:
+            parts.pop()  # what is shown is whole
+        line = ", ".join(parts)
         self._bar.update(self._task, completed=steps, description=line)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._printed >= self.PLAIN_INTERVAL:

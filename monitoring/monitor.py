@@ -70,7 +70,8 @@ class Monitor:
 
         def write(file: EventFile) -> None:
             file.add(summary.custom_scalars(custom_scalars()))
-            file.add(summary.text("run", "\n".join(lines)), steps)
+            text = "\n".join(lines).encode(errors="backslashreplace").decode()
+            file.add(summary.text("run", text), steps)
             file.add(described.start, steps)
 
         self._write(write)

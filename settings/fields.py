@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args, get_type_hints
+from unicodedata import category
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,13 @@ class Checked:
 def _check_path(name: str, path: Path) -> None:
     """Refuse what no file system takes, and what no JSON and no command to be copied can hold."""
     text = str(path)
-    if "\0" in text or text != text.encode(errors="replace").decode():
-        raise ValueError(f"{name} must be a path in UTF-8 without null bytes, got {text!r}")
+    if text != text.encode(errors="replace").decode() or any(map(_is_control, text)):
+        raise ValueError(f"{name} must be a path in UTF-8 without control codes, got {text!r}")
+
+
+def _is_control(letter: str) -> bool:
+    """Whether a terminal does something with a letter instead of showing it."""
+    return category(letter) == "Cc"
 
 
 def names_with(kind: type, *roles: Role) -> frozenset[str]:

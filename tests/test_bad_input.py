@@ -100,7 +100,8 @@ def test_bad_run_directories_are_refused(tmp_path: Path, capsys):
 def test_an_error_is_one_line_even_if_a_value_has_two(tmp_path: Path, capsys):
     assert train.main(["--run-dir", f"{tmp_path}/a\nb", "--resume"]) == 2
     error = capsys.readouterr().err
-    assert error == f"error: {tmp_path}/a\\nb: no such checkpoint\n"
+    assert error.count("\n") == 1
+    assert f"without control codes, got '{tmp_path}/a\\nb'" in error
 
 
 @pytest.mark.usefixtures("no_games")
@@ -116,7 +117,7 @@ def test_an_error_is_one_line_even_if_a_value_has_two(tmp_path: Path, capsys):
         (["--json", "x" * 252], "x: its name is too long"),
         (["--checkpoint", "other"], "checkpoint must be given once, with all paths behind it"),
         (["more", "--video", "game.mp4"], "video and watch need one checkpoint, got 2"),
-        (["--json", "null\0byte.json"], "json must be a path in UTF-8 without null bytes"),
+        (["--json", "null\0byte.json"], "json must be a path in UTF-8 without control codes"),
         (["--json", "x" * 5000], "json must be a file that can be written"),
         ([], "no such checkpoint"),
     ],

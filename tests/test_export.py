@@ -259,11 +259,11 @@ def test_a_newer_checkpoint_that_is_damaged_is_told(run_dir: Path, tmp_path: Pat
         (["--onnx", "policy.bin"], "onnx must end in .onnx, got policy.bin"),
         (["--onnx", "nowhere/policy.onnx"], "onnx: nowhere is not there"),
         (["--onnx", "x" * 5000 + ".onnx"], "onnx: its name is too long"),
-        (["--onnx", "null\0byte.onnx"], "onnx must be a path in UTF-8 without null bytes"),
+        (["--onnx", "null\0byte.onnx"], "onnx must be a path in UTF-8 without control codes"),
         (["--hub", "."], "hub must be a directory that is not there yet, got ."),
         (["--hub", "file"], "hub must be a directory that is not there yet, got file"),
         (["--hub", "nowhere/policy"], "hub must be a directory that can be made, got nowhere"),
-        (["--hub", "null\0byte"], "hub must be a path in UTF-8 without null bytes"),
+        (["--hub", "null\0byte"], "hub must be a path in UTF-8 without control codes"),
     ],
     ids=lambda value: str(value)[:40].replace("\0", "0"),
 )

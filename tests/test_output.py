@@ -245,7 +245,7 @@ def test_a_name_that_is_not_utf_8_is_refused(
         code = left.code
     assert code == 2
     printed = "".join(capfd.readouterr())
-    assert "must be a path in UTF-8 without null bytes" in " ".join(
+    assert "must be a path in UTF-8 without control codes" in " ".join(
         printed.replace("│", " ").split()
     )
     assert "Traceback" not in printed

@@ -18,6 +18,7 @@ from typing import Any, cast
 import safetensors.torch
 import torch
 import tyro
+from safetensors import SafetensorError
 from tensorboard.backend.event_processing.event_file_loader import (  # pyright: ignore[reportMissingTypeStubs]
     EventFileLoader,
 )
@@ -48,10 +49,15 @@ def main() -> None:
     found = run.numbered()
     if not found:
         raise UserError(f"run_dir must be a directory with a checkpoint, got {run.path}")
-    tensors = safetensors.torch.load_file(found[-1])
+    try:
+        tensors = safetensors.torch.load_file(found[-1])
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{found[-1]}: damaged or not a checkpoint ({error})") from error
     trained = [value for name, value in tensors.items() if name.startswith("model.")]
     print(f"parameters {hash_tensors(trained)} ({len(trained)} tensors, {found[-1].name})")
-    digest, count = hash_events(sorted(run.tensorboard.glob("events.*")))
+    digest, count = hash_events(
+        sorted(file for file in run.tensorboard.glob("events.*") if file.is_file())
+    )
     print(f"events     {digest} ({count} events)")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.knife_fidelity import Scene, fidelity, probes
+from benchmarks.knife_fidelity import Scene, detect, fidelity, probes
 from encoders import ArtifactDetectorConfig, make_finder
 from envs.kung_fu_master.ram import Box, Kind
 
@@ -81,6 +81,16 @@ def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
     figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, FINDER)
     assert figures["ghost_rate"] == figures["smear_rate"] == 0.0
     assert fidelity(scene, drawn, 10.0, FINDER)["background_mse"] == 0.0
+
+
+def test_a_detector_sees_what_came_before_a_frame():
+    # Frame 4 begins an episode, so nothing came before it.
+    frames = np.arange(6, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2)
+    stacks = np.array(
+        [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 2], [0, 1, 2, 3], [4] * 4, [4, 4, 4, 5]]
+    )
+    found = detect(lambda obs: obs[:, -1] - obs[:, -2], frames, stacks)
+    assert found[:, 0, 0].tolist() == [0, 1, 1, 1, 0, 1]
 
 
 def test_a_thinned_scene_keeps_the_truth_of_what_is_left():

@@ -1,6 +1,7 @@
 """The score study keeps its result, whatever the runs are like."""
 
 import json
+import subprocess
 from collections import deque
 from pathlib import Path
 
@@ -74,4 +75,18 @@ def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, 
     study_runs = path.parent / "runs" / "seed_1" / "evaluation.json"
     study_runs.write_text("{}")  # of a version that did not say
     with pytest.raises(UserError, match="has None"):
+        score.main()
+
+
+def test_a_damaged_evaluation_or_a_refused_training_is_one_line(study, monkeypatch):
+    path = study(1.0)
+    kept = path.parent / "runs" / "seed_1" / "evaluation.json"
+    kept.write_text("{")
+    with pytest.raises(UserError, match=r"evaluation\.json is no evaluation of a run"):
+        score.main()
+    kept.unlink()
+    refused = subprocess.CompletedProcess([], 2)
+    monkeypatch.setattr(score.subprocess, "run", lambda *_, **__: refused)
+    monkeypatch.setattr(score, "note_commit", lambda _: None)
+    with pytest.raises(UserError, match=r"seed 1 could not be trained in .*seed_1; see above"):
         score.main()

@@ -36,7 +36,7 @@ def test_a_sample_sees_an_open_file_and_a_hundred_megabytes(tmp_path):
 @pytest.fixture
 def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Puts a program in the place of ``train.py``, and samples it ten times a second."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(soak, "ROOT", tmp_path)
     monkeypatch.setattr(soak, "INTERVAL", 0.1)
     return (tmp_path / "train.py").write_text
 

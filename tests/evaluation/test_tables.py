@@ -80,7 +80,7 @@ def test_runs_under_different_protocols_are_not_compared_without_a_warning():
     assert rows["warning: another protocol than the first"] == [
         "", "sticky actions, frame limit", "",
     ]  # fmt: skip
-    assert rows["sticky actions"] == ["0.25", "0", "0.25"]
+    assert rows["sticky actions"] == ["0.25", "0.0", "0.25"]
     assert rows["frame limit"] == ["108,000", "400", "108,000"]
     assert "warning: another protocol than the first" in markdown(reports)
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -88,6 +89,25 @@ def test_a_file_system_without_locks_is_used_without(
         "nothing keeps a second training out of it"
     ]
     assert load_checkpoint(tmp_path).path.exists()
+
+
+def test_a_directory_that_went_away_is_made_anew_and_kept(tmp_path: Path):
+    config = TrainConfig(run_dir=tmp_path / "run", seed=7)
+    run, statistics = RunDirectory(tmp_path / "run"), RunStatistics(steps=10)
+    with run.claim(config, None, print):
+        run.path.rename(tmp_path / "elsewhere")
+        run.save({"x": torch.ones(1)}, STATE, statistics)
+        assert run.read_config() == config
+        with pytest.raises(UserError, match=f"is in use by process {os.getpid()}"):
+            claim(run.path, load_checkpoint(run.path))
+        # Whoever has begun there in between keeps what is his.
+        shutil.rmtree(run.path)
+        claim(run.path)
+        statistics.steps = 20
+        for _ in range(2):  # not even the second time
+            with pytest.raises(SaveError, match="holds another run by now"):
+                run.save({"x": torch.ones(1)}, STATE, statistics)
+        assert run.numbered() == []
 
 
 def test_the_directory_of_checkpoints_means_its_run(tmp_path: Path, monkeypatch):

@@ -29,6 +29,19 @@ def test_a_terminal_of_80_columns_shows_everything():
     assert LINE in output.getvalue()
 
 
+@pytest.mark.parametrize("width", range(22, 90, 4))
+def test_a_narrow_terminal_shows_less_and_nothing_cut(width: int):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=width, color_system=None)
+    progress = ProgressLine(console, 0, 9_000_000)
+    progress.update(3_000_000, METRICS | {"episode/return_recent": 12_345.6})
+    progress.stop()
+    assert "…" not in output.getvalue().replace("first games ...", "")
+    shown = [part for part in LINE.split(", ") if part in output.getvalue()]
+    assert shown == LINE.split(", ")[: len(shown)]
+    assert len(shown) >= 1
+
+
 def test_a_log_file_gets_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch):
     output, now = io.StringIO(), 0.0
     monkeypatch.setattr("monitoring.console.time.monotonic", lambda: now)

@@ -98,7 +98,12 @@ BYTES = Path(os.fsdecode(b"run\xff"))
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"one": Path("a\0b")}, r"one must be a path in UTF-8 without null bytes, got 'a\\x00b'"),
+        (
+            {"one": Path("a\0b")},
+            r"one must be a path in UTF-8 without control codes, got 'a\\x00b'",
+        ),
+        ({"one": Path("a\tb")}, r"one must be .* got 'a\\tb'"),
+        ({"maybe": Path("a\nb\x1b[1m")}, "maybe must be .* without control codes"),
         ({"one": BYTES}, r"one must be a path .* got 'run\\udcff'"),
         ({"maybe": BYTES / "below"}, "maybe must be a path in UTF-8"),
         ({"many": (Path("a"), BYTES)}, "many must be a path in UTF-8"),

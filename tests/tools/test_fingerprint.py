@@ -170,6 +170,15 @@ def test_the_newest_checkpoint_and_all_event_files_count(
     assert len(set(hashes)) == 4
 
 
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch, capsys):
+    path = tmp_path / "checkpoints" / "steps_000000000016.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(b"damaged")
+    monkeypatch.setattr("sys.argv", ["fingerprint", str(tmp_path)])
+    assert exit_code(fingerprint.main) == 2
+    assert capsys.readouterr().err.startswith(f"error: {path}: damaged or not a checkpoint")
+
+
 def test_a_directory_without_a_checkpoint_is_refused(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["fingerprint", str(tmp_path)])
     assert exit_code(fingerprint.main) == 2
