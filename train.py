@@ -29,6 +29,7 @@ from experiment.training_state import TrainingState
 from monitoring.agent_view import AgentView
 from monitoring.console import ProgressLine, describe_projection, make_console
 from monitoring.film import film_rate, record_film
+from monitoring.gauges import gauge_metrics
 from monitoring.monitor import Monitor
 from settings import Role, flat, names_with, to_json
 
@@ -110,7 +111,9 @@ def build(
             console.print(f"{run.path} has no checkpoint yet, so its training starts again")
         console.print(describe_projection(state.projection))
     device = next(model.parameters()).device
-    rollout = Rollout(config.ppo.num_steps, config.num_envs, GAME.obs_shape, device)
+    rollout = Rollout(
+        config.ppo.num_steps, config.num_envs, GAME.obs_shape, device, len(GAME.gauge_names)
+    )
     envs = make_env_parts(config.env, state.projection, config.num_envs)
     seed = config.game_seed(state.statistics.updates)
     collector = Collector(envs, model, state.finder, rollout, seed)
@@ -141,6 +144,7 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             )
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
+            metrics |= gauge_metrics(rollout, GAME.gauge_names)
             metrics |= statistics.update(rollout.size, elapsed, episodes, fidelity)
             steps = statistics.steps
             monitor.scalars(metrics, steps)

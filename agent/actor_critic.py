@@ -1,15 +1,21 @@
 """Actor and critic: two heads on the latent of an autoencoder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from agent.gradients import EncoderGradients, branch_features
 from encoders import Autoencoder, AutoencoderConfig
 from settings import Checked, Within
+
+STAGE = "stage_"
+"""How the names of the gauges begin that tell which stage it is, one for each."""
 
 
 class Prediction(NamedTuple):
@@ -33,15 +39,75 @@ class ActorCriticConfig(Checked):
     encoder_gradients: EncoderGradients = "joint"
     """Which losses train the encoder: all of them, or the reconstruction alone, so that actor and
     critic learn on top of whatever the autoencoder sees."""
+    actor_sees_stage: bool = True
+    """Tell the actor which stage the game shows, one input for each. Of all else it knows only
+    the latent."""
+    critic_sees_gauges: bool = True
+    """Tell the critic what all gauges of the game show."""
+
+
+class ReturnHead(nn.Module):
+    """A critic's last layer, which predicts returns of any size by numbers around 1 (PopArt).
+
+    It learns returns less their mean, divided by their standard deviation. When these statistics
+    move, its weights move the other way, so that no prediction changes (van Hasselt et al. 2016,
+    "Learning values across many orders of magnitude").
+    """
+
+    RATE = 0.01
+    """Share of a new rollout in the statistics, once there have been as many as 1 / RATE."""
+    SMALLEST = 0.1
+    """Lower bound of the standard deviation, in units of the learner's rewards."""
+
+    mean: Tensor
+    square: Tensor
+    std: Tensor
+    count: Tensor
+
+    def __init__(self, units: int) -> None:
+        """Take ``units`` inputs."""
+        super().__init__()
+        self.linear = nn.Linear(units, 1)
+        for name, value in {"mean": 0.0, "square": 0.0, "std": 1.0, "count": 0.0}.items():
+            self.register_buffer(name, torch.tensor(value))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, units) to returns (B, 1)."""
+        return self.linear(features) * self.std + self.mean
+
+    @torch.no_grad()
+    def fit(self, returns: Tensor) -> None:
+        """Take the returns of a rollout, of any shape, into the statistics, if all are finite."""
+        if not returns.isfinite().all():
+            return
+        self.count += 1
+        rate = (1 / self.count).clamp(min=self.RATE)
+        mean, std = self.mean.clone(), self.std.clone()
+        self.mean += rate * (returns.mean() - self.mean)
+        self.square += rate * (returns.square().mean() - self.square)
+        self.std.copy_((self.square - self.mean**2).clamp(min=self.SMALLEST**2).sqrt())
+        self.linear.weight *= std / self.std
+        self.linear.bias.copy_((self.linear.bias * std + mean - self.mean) / self.std)
 
 
 class ActorCritic(nn.Module):
-    """Maps observations (B, C, H, W) uint8 to a Prediction."""
+    """Maps observations (B, C, H, W) uint8 and gauges (B, G) float32 to a Prediction."""
 
     def __init__(
-        self, obs_shape: tuple[int, int, int], num_actions: int, config: ActorCriticConfig
+        self,
+        obs_shape: tuple[int, int, int],
+        num_actions: int,
+        config: ActorCriticConfig,
+        gauges: Sequence[str] = (),
     ) -> None:
-        """Build with a policy that starts out almost uniform."""
+        """Build with a policy that starts out almost uniform.
+
+        Args:
+            obs_shape: (C, H, W).
+            num_actions: Actions between which the actor chooses.
+            config: Its size, and who sees and changes what.
+            gauges: Names of the G gauges that go with every observation.
+        """
         super().__init__()
         self.config = config
         self.autoencoder = Autoencoder(obs_shape, config.autoencoder)
@@ -49,15 +115,32 @@ class ActorCritic(nn.Module):
         last = nn.Linear(units, num_actions)
         nn.init.orthogonal_(last.weight, 0.01)
         nn.init.zeros_(last.bias)
-        self.actor = nn.Sequential(nn.Linear(latent_dim, units), nn.ReLU(), last)
-        self.critic = nn.Sequential(nn.Linear(latent_dim, units), nn.ReLU(), nn.Linear(units, 1))
+        stage = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
+        self._actor_gauges = stage if config.actor_sees_stage else []
+        self._critic_gauges = [*range(len(gauges))] if config.critic_sees_gauges else []
+        actor_in = latent_dim + len(self._actor_gauges)
+        critic_in = latent_dim + len(self._critic_gauges)
+        self.actor = nn.Sequential(nn.Linear(actor_in, units), nn.ReLU(), last)
+        self.critic = nn.Sequential(nn.Linear(critic_in, units), nn.ReLU(), ReturnHead(units))
 
-    def forward(self, obs: Tensor) -> Prediction:
-        """One encoder pass: (B, C, H, W) uint8 to policy, value and latent."""
+    def forward(self, obs: Tensor, gauges: Tensor | None = None) -> Prediction:
+        """One encoder pass: (B, C, H, W) uint8 and (B, G) float32 to policy, value and latent.
+
+        Without gauges, G = 0, their tensor may be left out.
+        """
+        gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
         latent = self.autoencoder.encode(obs)
         features = branch_features(latent, self.config.encoder_gradients)
-        policy = Categorical(logits=self.actor(features), validate_args=False)
-        return Prediction(policy, self.critic(features).squeeze(-1), latent)
+        logits = self.actor(torch.cat([features, gauges[:, self._actor_gauges]], dim=1))
+        value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
+        return Prediction(Categorical(logits=logits, validate_args=False), value[:, 0], latent)
+
+    @property
+    def returns(self) -> ReturnHead:
+        """The critic's last layer."""
+        head = self.critic[-1]
+        assert isinstance(head, ReturnHead)
+        return head
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """All parameters by who owns them: ``branches`` (actor and critic) and ``autoencoder``."""
@@ -70,3 +153,24 @@ class ActorCritic(nn.Module):
 def sample(policy: Categorical, generator: torch.Generator) -> Tensor:
     """Draw actions (B,) int64 from ``generator``; Categorical knows the global one only."""
     return torch.multinomial(policy.probs, 1, generator=generator).squeeze(1)
+
+
+@torch.no_grad()
+def act(
+    model: ActorCritic,
+    observations: Sequence[NDArray[np.uint8]],
+    infos: Sequence[Mapping[str, Any]],
+    generator: torch.Generator,
+) -> list[int]:
+    """Choose an action in each of B single games.
+
+    Args:
+        model: The policy, on the generator's device.
+        observations: B times (C, H, W) uint8.
+        infos: What each environment told with them; ``gauges``, (G,) float32, if the game has any.
+        generator: Of the random numbers.
+    """
+    obs = torch.from_numpy(np.stack(observations)).to(generator.device)
+    gauges = np.stack([info.get("gauges", np.zeros(0, np.float32)) for info in infos])
+    policy = model(obs, torch.from_numpy(gauges).to(generator.device)).policy
+    return cast(list[int], sample(policy, generator).tolist())

@@ -89,7 +89,8 @@ class Part:
 
     def begin(self, _pulse: Pulse) -> None:
         """Reset the environments and place their first frames."""
-        self._obs, _ = self.envs.reset(seed=self.seed)
+        self._obs, infos = self.envs.reset(seed=self.seed)
+        self._gauges = self._to_device(infos["gauges"])
         self.rollout.begin(*self._newest(self._obs))
 
     @torch.no_grad()
@@ -101,11 +102,14 @@ class Part:
         for t in range(rollout.num_steps):
             if not pulse.beat():
                 break
-            policy, rollout.values[t], _ = self.model(self._to_device(self._obs))
+            rollout.gauges[t] = self._gauges
+            policy, rollout.values[t], _ = self.model(self._to_device(self._obs), self._gauges)
             actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())
             rollout.actions[t] = actions
             rollout.log_probs[t] = policy.log_prob(actions)
+            self._gauges = self._to_device(infos["gauges"])
+            rollout.changes[t] = self._to_device(infos["changes"])
             rollout.rewards[t] = self._to_device(rewards)
             rollout.terminated[t] = self._to_device(terminated)
             rollout.truncated[t] = self._to_device(truncated)
@@ -118,9 +122,10 @@ class Part:
             if truncated.any():
                 cut = self._to_device(np.flatnonzero(truncated))
                 final_obs = self._to_device(infos["final_obs"][truncated])
-                bootstraps.append((t, cut, self.model(final_obs).value))
+                final_gauges = self._to_device(infos["final_gauges"][truncated])
+                bootstraps.append((t, cut, self.model(final_obs, final_gauges).value))
         rollout.next_values[:-1] = rollout.values[1:]
-        rollout.next_values[-1] = self.model(self._to_device(self._obs)).value
+        rollout.next_values[-1] = self.model(self._to_device(self._obs), self._gauges).value
         for t, cut, value in bootstraps:
             rollout.next_values[t, cut] = value
         return episodes

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.actor_critic import ActorCritic
+from agent.credit import CreditConfig, credit
 from agent.losses import clipped_policy_loss, value_loss
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
@@ -99,6 +100,7 @@ class Minibatch(NamedTuple):
     """Samples of one optimizer step; the first D observations are also reconstructed."""
 
     obs: Tensor  # (B, C, H, W) uint8
+    gauges: Tensor  # (B, G)
     regions: Tensor  # (D, C, H, W) uint8
     actions: Tensor  # (B,)
     old_log_probs: Tensor  # (B,)
@@ -110,10 +112,14 @@ class PPO:
     """Owns the optimizer; turns rollouts into better parameters and metrics."""
 
     def __init__(
-        self, model: ActorCritic, config: PPOConfig, weights: ArtifactWeightsConfig
+        self,
+        model: ActorCritic,
+        config: PPOConfig,
+        weights: ArtifactWeightsConfig,
+        credit: CreditConfig,
     ) -> None:
         """Prepare to train ``model``."""
-        self.model, self.config, self.weights = model, config, weights
+        self.model, self.config, self.weights, self.credit = model, config, weights, credit
         self._skipped = 0  # minibatches in a row
         lr_factors = {"branches": 1.0, "autoencoder": config.autoencoder_lr_factor}
         self.optimizer = torch.optim.Adam(
@@ -146,6 +152,7 @@ class PPO:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["lr_factor"]
         rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
+        rewards += credit(rollout.changes, self.credit)
         advantages = generalized_advantages(
             rewards,
             rollout.values,
@@ -157,6 +164,8 @@ class PPO:
         )
         returns = advantages + rollout.values
         coefficients = config.coefficients(steps)
+        if coefficients["value"]:
+            self.model.returns.fit(returns)
         explained = 1 - advantages.var() / (returns.var() + 1e-8)
         if config.normalize_advantages:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
@@ -236,6 +245,7 @@ class PPO:
                 index = torch.cat([first, rest])
                 yield Minibatch(
                     rollout.observations(index),
+                    rollout.observation_gauges(index),
                     rollout.observation_regions(first),
                     actions[index],
                     old_log_probs[index],
@@ -245,10 +255,11 @@ class PPO:
 
     def _losses(self, batch: Minibatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses by name, and metrics by tag, of one minibatch."""
-        policy, value, latent = self.model(batch.obs)
+        policy, value, latent = self.model(batch.obs, batch.gauges)
         log_probs = policy.log_prob(batch.actions)
         entropy = policy.entropy().mean()
         count = len(batch.regions)
+        std = self.model.returns.std
         reconstruction = self.model.autoencoder.loss(
             latent[:count], batch.obs[:count], batch.regions, self.weights
         )
@@ -256,7 +267,7 @@ class PPO:
             "policy": clipped_policy_loss(
                 log_probs, batch.old_log_probs, batch.advantages, self.config.clip
             ),
-            "value": value_loss(value, batch.returns),
+            "value": value_loss(value / std, batch.returns / std),
             "entropy": -entropy,
             "reconstruction": reconstruction.weighted,
         }

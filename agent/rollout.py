@@ -21,9 +21,14 @@ class Rollout:
     """
 
     def __init__(
-        self, num_steps: int, num_envs: int, obs_shape: tuple[int, int, int], device: torch.device
+        self,
+        num_steps: int,
+        num_envs: int,
+        obs_shape: tuple[int, int, int],
+        device: torch.device,
+        num_gauges: int = 0,
     ) -> None:
-        """Allocate for ``num_steps`` (T) of ``num_envs`` (N), observations (C, H, W)."""
+        """Allocate for ``num_steps`` (T) of ``num_envs`` (N), observations (C, H, W), G gauges."""
         self.num_steps, self.num_envs = num_steps, num_envs
         self.stack, *size = obs_shape
         rows = (num_steps + self.stack, num_envs)
@@ -38,6 +43,8 @@ class Rollout:
         self.values = torch.zeros(steps, device=device)
         self.next_values = torch.zeros(steps, device=device)
         self.rewards = torch.zeros(steps, device=device)
+        self.gauges = torch.zeros(*steps, num_gauges, device=device)  # with the observations
+        self.changes = torch.zeros(*steps, 3, device=device)  # that the actions brought
         self.terminated = torch.zeros(steps, dtype=torch.bool, device=device)
         self.truncated = torch.zeros(steps, dtype=torch.bool, device=device)
 
@@ -112,6 +119,10 @@ class Rollout:
     def observation_regions(self, indices: Tensor) -> Tensor:
         """Artifact regions (B, C, H, W) uint8 of the same observations."""
         return self._gather(self.regions, indices)
+
+    def observation_gauges(self, indices: Tensor) -> Tensor:
+        """Gauges (B, G) float32 of the same observations."""
+        return self.gauges.flatten(0, 1)[indices]
 
     def spread(self, count: int, *, artifact: bool) -> Tensor:
         """Flat indices (B,) int64 of evenly spaced observations with, or without, an artifact.

@@ -183,7 +183,7 @@ def record(play: Player, steps: int, first_seed: int) -> Recording:
         ram.append(emulator.getRAM().copy())
         starts.append(over)
         palette[frames[-1]] = screen[GAME.play_area]
-        screen, _, terminated, truncated, _ = env.step(play(emulator, screen[GAME.play_area], over))
+        screen, _, terminated, truncated, _ = env.step(play(emulator, screen, over))
         over = terminated or truncated
     env.close()
     return Recording(np.stack(frames), palette, np.stack(ram), np.array(starts), "")

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent.actor_critic import act
 from envs import GAME
+from envs.gauges import GaugeReader
 from envs.kung_fu_master import ram as truth
 from experiment.command_line import ROOT
 from experiment.errors import UserError
@@ -21,7 +23,7 @@ AGENT_STEPS = 200_000
 """Agent steps for which ``trained_agent`` trains."""
 
 Player = Callable[[Any, NDArray[np.uint8], bool], int]
-"""Takes emulator, play area (64, 144, 3) and whether an episode starts here; returns an action."""
+"""Takes emulator, native screen (H, W, 3) and whether an episode starts here; returns an action."""
 
 
 def random_player(rng: np.random.Generator) -> Player:
@@ -57,16 +59,18 @@ def trained_player(run: Path, seed: int) -> Player:
     """The sampled policy of a run."""
     agent = load_agent(run)
     generator = torch.Generator().manual_seed(seed)
+    gauges = GaugeReader(GAME.gauges, 1)
+    only = np.zeros(1, np.int64)
     obs = np.zeros(GAME.obs_shape, np.uint8)
 
-    @torch.no_grad()
-    def play(_: Any, area: NDArray[np.uint8], start: bool) -> int:
+    def play(_: Any, screen: NDArray[np.uint8], start: bool) -> int:
         obs[:-1] = obs[1:]
-        obs[-1] = agent.projection(area[None])[0]
+        obs[-1] = agent.projection(screen[GAME.play_area][None])[0]
         if start:
             obs[:] = obs[-1]
-        policy = agent.model(torch.from_numpy(obs[None])).policy
-        return int(torch.multinomial(policy.probs[0], 1, generator=generator))
+            gauges.forget(only)
+        info = {"gauges": gauges.read(screen[None], only).gauges[0]}
+        return act(agent.model, [obs], [info], generator)[0]
 
     return play
 

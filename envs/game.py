@@ -6,6 +6,8 @@ from typing import cast
 
 from ale_py import ALEInterface, LoggerMode, roms
 
+from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Bar, Camera, Gauge, Lamps, Number, gauge_names
+
 STACK = 4
 """Sequential frames in one observation, oldest first."""
 
@@ -32,13 +34,16 @@ class Game:
     """Mean raw score of a human."""
     score_source: str
     """Where both scores are published."""
+    gauges: tuple[Gauge, ...] = ()
+    """What its screen shows beside the play area."""
 
     @property
     def screen(self) -> tuple[int, int]:
         """Height and width of the native screen in pixels, as the ROM has them.
 
         Raises:
-            ValueError: If there is no such ROM, or the play area lies outside of the screen.
+            ValueError: If there is no such ROM, or the play area or a gauge lies outside of the
+                screen.
         """
         screen = _ask(self.rom)[0]
         for name, (first, last), size in zip(
@@ -48,6 +53,14 @@ class Game:
                 raise ValueError(
                     f"{name} of {self.title} must lie within the {size} of its screen, "
                     f"got {first} to {last}"
+                )
+        for gauge in self.gauges:
+            top, bottom, left, right = gauge.box
+            if not (0 <= top < bottom <= screen[0] and 0 <= left < right <= screen[1]):
+                raise ValueError(
+                    f"gauge {gauge.name} of {self.title} must lie within its screen of "
+                    f"{screen[0]} rows and {screen[1]} columns, got rows {top} to {bottom} and "
+                    f"columns {left} to {right}"
                 )
         return screen
 
@@ -59,6 +72,11 @@ class Game:
             ValueError: If there is no such ROM.
         """
         return _ask(self.rom)[1]
+
+    @property
+    def gauge_names(self) -> tuple[str, ...]:
+        """Names of the values that its gauges show, in order."""
+        return gauge_names(self.gauges)
 
     @property
     def play_area(self) -> tuple[slice, slice]:
@@ -97,6 +115,14 @@ KUNG_FU_MASTER = Game(
     random_score=258.5,
     human_score=22_736.3,
     score_source='Wang et al. 2016, "Dueling network architectures", table 2, no-op starts',
+    gauges=(
+        Bar(HEALTH, 43, (49, 88), (232, 232, 74), taken_by="clock", counted_by=OPPONENT),
+        Bar(OPPONENT, 51, (49, 88), (184, 50, 50)),
+        Lamps(STAGE, 34, column=28, pitch=8, count=5, colour=(167, 26, 26)),
+        Number("lives", 31, (99,), (214, 214, 214), full=9),
+        Number("clock", 10, (31, 39, 47, 55), (214, 214, 214), full=2000),
+        Camera(WAY, rows=(58, 96), columns=(8, 160), full=1000),
+    ),
 )
 GAME = KUNG_FU_MASTER
 """The game that is played."""

@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from envs.game import GAME
+from envs.gauges import GaugeReader
 from envs.projection import Projection
 from envs.vector import EnvConfig, calibrate
 
@@ -24,6 +25,8 @@ CALIBRATION_SEED = 1
 class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
     """One game as ``make_envs`` plays many: observations (C, H, W) uint8, raw rewards.
 
+    ``info["gauges"]`` holds what the game's gauges show, (G,) float32, and ``info["changes"]`` what
+    happened, (3,) float32; see ``envs.gauges.Reading``.
     ``render()`` returns the native screen, RGB uint8.
     """
 
@@ -73,8 +76,10 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
             assert self._ale.getScreenDims() == GAME.screen
             self._actions = self._ale.getMinimalActionSet()
         self._ale.reset_game()
-        self._stack = np.repeat(self._frame()[None], GAME.obs_shape[0], axis=0)
-        return self._stack, {}
+        self._gauges = GaugeReader(GAME.gauges, 1)
+        screen = self.render()
+        self._stack = np.repeat(self._frame(screen), GAME.obs_shape[0], axis=0)
+        return self._stack, self._info(screen)
 
     def step(
         self, action: SupportsInt
@@ -87,9 +92,11 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         if not 0 <= int(action) < len(self._actions):  # a negative one would count from the end
             raise ValueError(f"action must be from 0 to {len(self._actions) - 1}, got {action}")
         reward = self._ale.act(self._actions[int(action)])
-        self._stack = np.concatenate([self._stack[1:], self._frame()[None]])
+        screen = self.render()
+        self._stack = np.concatenate([self._stack[1:], self._frame(screen)])
         terminated = self._ale.game_over(with_truncation=False)
-        return self._stack, float(reward), terminated, self._ale.game_truncated(), {}
+        truncated = self._ale.game_truncated()
+        return self._stack, float(reward), terminated, truncated, self._info(screen)
 
     def render(self) -> NDArray[np.uint8]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The native screen after the last step."""
@@ -100,8 +107,12 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         """The console's memory, (128,) uint8; for judging and tests, never for training."""
         return self._ale.getRAM()
 
-    def _frame(self) -> NDArray[np.uint8]:
-        return self.projection(np.ascontiguousarray(self.render()[GAME.play_area])[None])[0]
+    def _frame(self, screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self.projection(np.ascontiguousarray(screen[GAME.play_area])[None])
+
+    def _info(self, screen: NDArray[np.uint8]) -> dict[str, Any]:
+        reading = self._gauges.read(screen[None], np.zeros(1, np.int64))
+        return {"gauges": reading.gauges[0], "changes": reading.changes[0]}
 
 
 @cache

@@ -17,6 +17,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from numpy.typing import NDArray
 
 from envs.game import GAME, STACK
+from envs.gauges import GaugeReader
 from envs.projection import Projection, fit_projection
 from settings import Checked, Within
 
@@ -62,8 +63,10 @@ def make_envs(
     Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
     ends is reset within the same step; ``infos["final_obs"]`` then holds its real last
     observation (in the rows where it ended) and ``infos["episode"]`` its raw score ``r`` and
-    length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). ``render()``
-    returns the native screens of the last step.
+    length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). What the game's
+    gauges show is in ``infos["gauges"]``, (N, G) float32, at an episode's end its last in
+    ``infos["final_gauges"]``, and what happened in ``infos["changes"]``, (N, 3); see
+    ``envs.gauges.Reading``. ``render()`` returns the native screens of the last step.
 
     Args:
         config: The protocol.
@@ -135,6 +138,8 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         self._projection = projection
         self._stacks = np.zeros((envs.num_envs, *GAME.obs_shape), np.uint8)
         self._screens = np.zeros((envs.num_envs, *GAME.screen, 3), np.uint8)
+        self._gauges = GaugeReader(GAME.gauges, envs.num_envs)
+        self._all = np.arange(envs.num_envs)
         self.single_observation_space = Box(0, 255, GAME.obs_shape, np.uint8)
         self.observation_space = batch_space(self.single_observation_space, envs.num_envs)
 
@@ -145,6 +150,8 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         screens, infos = self.env.reset(seed=seed, options=options)
         self._screens = screens[:, 0]
         self._stacks = np.repeat(self._observe(self._screens)[:, None], STACK, axis=1)
+        self._gauges.forget(self._all)
+        infos["gauges"], _ = self._gauges.read(self._screens, self._all)
         return self._stacks, infos
 
     def step(
@@ -169,9 +176,19 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):
             final_obs = stacks.copy()
-            final_obs[ended, -1] = self._observe(infos["final_obs"][ended, 0])
+            final_screens = infos["final_obs"][ended, 0]
+            final_obs[ended, -1] = self._observe(final_screens)
             infos["final_obs"] = final_obs
             stacks[ended] = frames[ended, None]
+            final = self._gauges.read(final_screens, ended)
+            self._gauges.forget(ended)
+            gauges, changes = self._gauges.read(self._screens, self._all)
+            infos["final_gauges"] = gauges.copy()
+            infos["final_gauges"][ended] = final.gauges
+            changes[ended] = final.changes
+        else:
+            gauges, changes = self._gauges.read(self._screens, self._all)
+        infos |= {"gauges": gauges, "changes": changes}
         self._stacks = stacks
         return stacks, rewards, terminated, truncated, infos
 

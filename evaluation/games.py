@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from gymnasium.wrappers import HumanRendering
 from numpy.typing import NDArray
 
-from agent.actor_critic import ActorCritic, sample
+from agent.actor_critic import ActorCritic, act
 from agent.threads import Pulse, in_parallel
 
 EVALUATION_SEED = 1_000_000
@@ -70,21 +70,21 @@ class _Seat:
         """Begin game ``number``."""
         self.env, self.number = env, number
         self.score, self.length = 0.0, 0
-        self.obs, _ = env.reset(seed=seed)
+        self.obs, self.info = env.reset(seed=seed)
 
     def begin(self, number: int) -> None:
         """Begin another game, number ``number``; the emulator's random state continues."""
         self.number, self.score, self.length = number, 0.0, 0
-        self.obs, _ = self.env.reset()
+        self.obs, self.info = self.env.reset()
 
     def step(self, action: int) -> PlayedGame | None:
         """Act; returns the game if that ended it."""
-        self.obs, reward, terminated, truncated, info = self.env.step(action)
+        self.obs, reward, terminated, truncated, self.info = self.env.step(action)
         self.score += float(reward)
         self.length += 1
         if not (terminated or truncated):
             return None
-        return PlayedGame(self.score, self.length, truncated, info.get("facts", {}))
+        return PlayedGame(self.score, self.length, truncated, self.info.get("facts", {}))
 
 
 @torch.no_grad()
@@ -98,8 +98,7 @@ def _play(
     begun = len(seats)
     played: dict[int, PlayedGame] = {}  # by the order in which they began
     while seats and pulse.beat():
-        obs = torch.from_numpy(np.stack([seat.obs for seat in seats])).to(device)
-        actions = cast(list[int], sample(model(obs).policy, generator).tolist())
+        actions = act(model, [seat.obs for seat in seats], [seat.info for seat in seats], generator)
         going_on: list[_Seat] = []
         for seat, action in zip(seats, actions, strict=True):
             game = seat.step(action)

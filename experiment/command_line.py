@@ -103,9 +103,9 @@ def check_resumable(checkpoint: Checkpoint) -> None:
     checkpoint.check_made_with(training_sources(make_finder(config.detector)))
     checkpoint.read(RunStatistics, "statistics")
     checkpoint.read(Projection, "projection")
-    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names)
     restore_model(checkpoint, model)
-    restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights).optimizer)
+    restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights, config.credit).optimizer)
 
 
 def available_device(name: str) -> torch.device:

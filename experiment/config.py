@@ -8,6 +8,7 @@ import numpy as np
 import tyro
 
 from agent.actor_critic import ActorCriticConfig
+from agent.credit import CreditConfig
 from agent.ppo import PPOConfig
 from encoders import ArtifactDetectorConfig, ArtifactWeightsConfig
 from envs import STACK, EnvConfig
@@ -59,6 +60,7 @@ class TrainConfig(Checked):
     env: EnvConfig = field(default_factory=EnvConfig)
     model: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    credit: CreditConfig = field(default_factory=CreditConfig)
     detector: ArtifactDetectorConfig = field(default_factory=ArtifactDetectorConfig)
     weights: ArtifactWeightsConfig = field(default_factory=ArtifactWeightsConfig)
 

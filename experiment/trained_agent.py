@@ -39,7 +39,7 @@ def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
     finder = make_finder(config.detector)
     checkpoint.check_made_with(training_sources(finder))
-    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model)
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names)
     restore_model(checkpoint, model)
     return TrainedAgent(
         checkpoint,

@@ -37,14 +37,16 @@ class TrainingState:
         self.resumed = resumed
         projection = resumed.read(Projection, "projection") if resumed else None
         try:
-            self.model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model).to(device)
+            self.model = ActorCritic(
+                GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names
+            ).to(device)
             if not projection:
                 seed = config.game_seed(0)
                 (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
             self.projection = projection
         except ValueError as error:
             raise UserError(f"{GAME.title} cannot be trained: {error}") from error
-        self.ppo = PPO(self.model, config.ppo, config.weights)
+        self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
         self.finder = make_finder(config.detector)
         if resumed:
             resumed.check_made_with(training_sources(self.finder))

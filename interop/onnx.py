@@ -19,17 +19,19 @@ OPSET = 18
 def to_onnx(policy: ExportedPolicy) -> bytes:
     """A policy as an ONNX model of any batch size, checked.
 
-    Its input is ``obs``, its outputs are named like the fields of ``PolicyOutput``, and the config
-    stands in its metadata, each field as JSON under its name.
+    Its inputs are ``obs`` and ``gauges``, its outputs are named like the fields of
+    ``PolicyOutput``, and the config stands in its metadata, each field as JSON under its name.
     """
     obs = torch.zeros((2, *policy.config.game.obs_shape), dtype=torch.uint8)
+    gauges = torch.zeros((2, len(policy.config.game.gauge_names)))
+    batch = torch.export.Dim("batch")
     with quiet_exporter():
         program = torch.onnx.export(
             policy,
-            (obs,),
-            input_names=["obs"],
+            (obs, gauges),
+            input_names=["obs", "gauges"],
             output_names=PolicyOutput._fields,
-            dynamic_shapes={"obs": {0: torch.export.Dim("batch")}},
+            dynamic_shapes={"obs": {0: batch}, "gauges": {0: batch}},
             opset_version=OPSET,
             verbose=False,
         )
@@ -51,6 +53,7 @@ def quiet_exporter() -> Generator[None]:
     logger.setLevel(logging.ERROR)  # it would say that torchvision is missing
     with warnings.catch_warnings():
         # PyTorch's exporter calls what PyTorch has deprecated.
+        warnings.filterwarnings("ignore", "# The axis name: batch will not be used", UserWarning)
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
         try:
             yield

@@ -38,11 +38,13 @@ class ExportedPolicy(nn.Module, PyTorchModelHubMixin):
         """Build with fresh weights."""
         super().__init__()
         self.config = config
-        self.network = ActorCritic(config.game.obs_shape, config.num_actions, config.model)
+        self.network = ActorCritic(
+            config.game.obs_shape, config.num_actions, config.model, config.game.gauge_names
+        )
 
-    def forward(self, obs: Tensor) -> PolicyOutput:
-        """Observations (B, C, H, W) uint8 to what the network makes of them."""
-        policy, value, latent = self.network(obs)
+    def forward(self, obs: Tensor, gauges: Tensor) -> PolicyOutput:
+        """Observations (B, C, H, W) uint8 and gauges (B, G) float32 to what it makes of them."""
+        policy, value, latent = self.network(obs, gauges)
         reconstruction = self.network.autoencoder.draw(latent).clamp(0, 255)
         return PolicyOutput(policy.probs, value, latent, reconstruction)
 

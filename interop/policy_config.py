@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from agent.actor_critic import ActorCriticConfig
+from agent.credit import CreditConfig
 from envs import EnvConfig, Game, Projection
 from experiment.trained_agent import TrainedAgent
 
@@ -27,6 +28,8 @@ class TrainingFacts:
     """The learner saw the score times this factor."""
     reward_clip: tuple[float, float]
     """Range to which scaled rewards were cut."""
+    credit: CreditConfig
+    """What it was told beyond the score, read from the screen."""
     detector: str
     """Class of the detector that found small artifacts."""
     artifact_weight: float
@@ -46,6 +49,7 @@ class TrainingFacts:
             seconds=statistics.seconds,
             reward_scale=config.ppo.reward_scale,
             reward_clip=config.ppo.reward_clip,
+            credit=config.credit,
             detector=agent.finder.name,
             artifact_weight=config.weights.artifact,
             artifact_recall=statistics.final_fidelity()["artifact_recall"],

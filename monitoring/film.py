@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from agent.actor_critic import ActorCritic, sample
+from agent.actor_critic import ActorCritic, act
 from agent.threads import Pulse, in_parallel
 from monitoring.agent_view import AgentView
 from monitoring.pictures import Picture
@@ -44,7 +44,7 @@ def record_film(view: AgentView, model: ActorCritic, seed: int) -> list[Picture]
 def _record(view: AgentView, model: ActorCritic, seed: int, pulse: Pulse) -> list[Picture]:
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    obs, _ = view.reset(seed=seed)
+    obs, info = view.reset(seed=seed)
     pictures: list[Picture] = []
     begun = over = False
     step = 0
@@ -52,8 +52,8 @@ def _record(view: AgentView, model: ActorCritic, seed: int, pulse: Pulse) -> lis
         begun = begun or step == PATIENCE or view.has_artifact
         if begun and step % STRIDE == 0:
             pictures.append(view.render())
-        policy = model(torch.from_numpy(obs[None]).to(device)).policy
-        obs, _, terminated, truncated, _ = view.step(sample(policy, generator).item())
+        (action,) = act(model, [obs], [info], generator)
+        obs, _, terminated, truncated, info = view.step(action)
         over = terminated or truncated
         step += 1
     return pictures or [view.render()]

@@ -118,7 +118,9 @@ class Monitor:
     def latents(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
         """Write how a sample of the rollout uses the latent, and how sure the policy is of it."""
         indices = spread(torch.arange(rollout.size, device=rollout.frames.device), self.LATENTS)
-        policy, _, latent = model(rollout.observations(indices))
+        policy, _, latent = model(
+            rollout.observations(indices), rollout.observation_gauges(indices)
+        )
         histograms = {
             "latent/activations": latent,
             "latent/deviation_of_units": latent.std(dim=0),
@@ -139,8 +141,9 @@ class Monitor:
         """Write a sample of the rollout for the projector, in place of the one before."""
         with_artifact = rollout.spread(self.POINTS // 2, artifact=True)
         without = rollout.spread(self.POINTS - len(with_artifact), artifact=False)
-        obs = rollout.observations(torch.cat([with_artifact, without]))
-        policy, value, latent = model(obs)
+        indices = torch.cat([with_artifact, without])
+        obs = rollout.observations(indices)
+        policy, value, latent = model(obs, rollout.observation_gauges(indices))
         labels = {
             "artifact": ["yes"] * len(with_artifact) + ["no"] * len(without),
             "value": [f"{number:.3f}" for number in value.tolist()],

@@ -26,7 +26,7 @@ from experiment.command_line import install_command
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.trained_agent import TrainedAgent, load_agent
 from interop.policy import ExportedPolicy, PolicyOutput
-from tests.interop.exported import PROJECTION, fit, real_observations
+from tests.interop.exported import PROJECTION, fit, real_gauges, real_observations
 from tests.test_train import TINY
 
 
@@ -66,7 +66,8 @@ def in_float32(trained: TrainedAgent) -> ActorCritic:
     """The same network without bfloat16."""
     config = trained.model.config
     autoencoder = replace(config.autoencoder, bfloat16=False)
-    model = ActorCritic(GAME.obs_shape, GAME.num_actions, replace(config, autoencoder=autoencoder))
+    config = replace(config, autoencoder=autoencoder)
+    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config, GAME.gauge_names)
     model.load_state_dict(trained.model.state_dict())
     return model
 
@@ -88,9 +89,10 @@ def test_onnx_says_what_the_actor_critic_says(run_dir: Path, tmp_path: Path, cap
     session = onnxruntime.InferenceSession(path)
     model = in_float32(load_agent(run_dir))
     for count in (1, 2, 3, 40):
-        obs = real_observations(40)[-count:]
-        found = PolicyOutput(*map(torch.from_numpy, session.run(None, {"obs": obs.numpy()})))
-        expected = model(obs)
+        obs, gauges = real_observations(40)[-count:], real_gauges(40)[-count:]
+        given = {"obs": obs.numpy(), "gauges": gauges.numpy()}
+        found = PolicyOutput(*map(torch.from_numpy, session.run(None, given)))
+        expected = model(obs, gauges)
         close = {"rtol": 1e-4, "atol": 1e-5}
         torch.testing.assert_close(found.probabilities, expected.policy.probs, **close)
         torch.testing.assert_close(found.value, expected.value, **close)
@@ -106,9 +108,10 @@ def test_onnx_tells_its_names_shapes_and_how_its_input_is_made(run_dir: Path, tm
     path = tmp_path / "policy.onnx"
     assert export.main(["--checkpoint", str(run_dir), "--onnx", str(path)]) == 0
     session = onnxruntime.InferenceSession(path)
-    (given,) = session.get_inputs()
-    assert (given.name, given.type) == ("obs", "tensor(uint8)")
-    assert given.shape == ["batch", 4, 64, 144]
+    assert [(given.name, given.type, given.shape) for given in session.get_inputs()] == [
+        ("obs", "tensor(uint8)", ["batch", 4, 64, 144]),
+        ("gauges", "tensor(float)", ["batch", 10]),
+    ]
     assert {part.name: part.shape for part in session.get_outputs()} == {
         "probabilities": ["batch", 14],
         "value": ["batch"],

@@ -17,7 +17,9 @@ REACH = 12
 """Largest distance, in pixels, between the player's middle and a projectile that hits him. It flies
 5 pixels a step and he is 8 wide."""
 TIME_OUT = "time"
-"""Cause of a lost life that still had health: the clock ran out."""
+"""Cause of a life that was lost because the clock ran out."""
+EVENTS = ("thrown", "dodged", "suffered")
+"""What becomes of a projectile."""
 
 
 class GameLog:
@@ -28,15 +30,21 @@ class GameLog:
     several are near. In 8,000 recorded steps of the first floor every loss of two or more health
     points was a projectile's. This holds for four emulator frames to an agent step: with many more,
     a projectile flies too far in one step to be told from a blow.
+
+    The game itself takes health, too, which is no damage: all of it when the clock has run out, and
+    one point a step, in exchange for a bonus, when a floor's boss is beaten.
     """
 
     def __init__(self, ram: NDArray[np.uint8]) -> None:
         """Begin with the RAM (128,) at the start of a game."""
         self._floor = int(ram[truth.FLOOR])
+        self._cleared = 0
+        self._boss_energy = truth.FULL_HEALTH
         self._lives: Counter[str] = Counter()
         self._damage: Counter[str] = Counter()
         self._undecided: Counter[str] = Counter()  # damage, or the bonus at the end of a floor
-        self._projectiles = {event: Counter[str]() for event in ("thrown", "dodged", "suffered")}
+        self._projectiles = {event: Counter[str]() for event in EVENTS}
+        self._knives = {event: Counter[str]() for event in EVENTS}
         self._last_cause = TIME_OUT
         self._ram = ram
 
@@ -45,55 +53,80 @@ class GameLog:
         before, self._ram = self._ram, ram
         self._floor = max(self._floor, int(ram[truth.FLOOR]))
         lost_life = (int(before[truth.LIVES]) - int(ram[truth.LIVES])) % 256 == 1  # 255 ends it
-        same_scene = not lost_life and ram[truth.FLOOR] == before[truth.FLOOR]
-        health = truth.player_health(before)
-        damage = max(0, health - truth.player_health(ram))
-        flew, flies = truth.projectile(before), truth.projectile(ram)
-        hit = False
-        if flies and not flew:
-            self._projectiles["thrown"][flies.kind] += 1
-        elif flew and not flies and same_scene:
-            hit = damage > 0 and flew.distance(truth.player_x(before)) <= REACH
-            self._projectiles["suffered" if hit else "dodged"][flew.kind] += 1
-        if damage:
+        passed = not lost_life and ram[truth.FLOOR] != before[truth.FLOOR]
+        self._cleared += int(passed)
+        energy = int(ram[truth.ENEMY_HEALTH])
+        self._boss_energy = min(self._boss_energy, energy)
+        damage = max(0, truth.player_health(before) - truth.player_health(ram))
+        hit = self._follow_projectile(before, damage, ended=lost_life or passed)
+        if damage and truth.clock(ram) == 0:
+            self._last_cause = TIME_OUT
+        elif damage:
             enemy = truth.ENEMIES.get(int(before[truth.ENEMY]), truth.UNKNOWN_ENEMY)
-            self._last_cause = str(flew.kind) if flew and hit else enemy
-            self._undecided[self._last_cause] += damage
-        self._settle(damage, lost_life, passed=not (lost_life or same_scene))
-        if lost_life:
-            cause = TIME_OUT if health else self._last_cause
-            self._lives[cause] += 1
-
-    def _settle(self, damage: int, lost_life: bool, *, passed: bool) -> None:
-        """Decide whether lost health was damage.
-
-        After a floor's boss is beaten the game turns health into points, one in each step, until
-        none is left; then the next floor begins. That is no damage.
-        """
+            self._last_cause = str(hit) if hit else enemy
+            counter = self._undecided if energy == 0 and damage == 1 else self._damage
+            counter[self._last_cause] += damage
         if passed:
-            self._undecided.clear()
-        elif lost_life or (damage != 1 and truth.player_health(self._ram) > 0):
+            self._undecided.clear()  # it was the bonus
+        if lost_life:
+            self._lives[self._last_cause] += 1
             self._damage += self._undecided
             self._undecided.clear()
+
+    def _follow_projectile(
+        self, before: NDArray[np.uint8], damage: int, *, ended: bool
+    ) -> truth.Kind | None:
+        """Count a projectile that comes or goes.
+
+        Args:
+            before: The RAM before the step.
+            damage: Health points that were lost in the step.
+            ended: Whether the life or the floor has ended, and with it everything that flew.
+
+        Returns:
+            The kind of one that has hit the player.
+        """
+        flew, flies = truth.projectile(before), truth.projectile(self._ram)
+        if flies and not flew:
+            self._count("thrown", flies)
+        elif flew and not flies and not ended:
+            hit = damage > 0 and flew.distance(truth.player_x(before)) <= REACH
+            self._count("suffered" if hit else "dodged", flew)
+            return flew.kind if hit else None
+        return None
+
+    def _count(self, event: str, projectile: truth.Box) -> None:
+        self._projectiles[event][projectile.kind] += 1
+        if projectile.kind == truth.Kind.KNIFE:
+            self._knives[event]["high" if projectile.top < truth.LOW else "low"] += 1
 
     def facts(self) -> dict[str, Any]:
         """What was counted so far.
 
         Returns:
-            ``floor``, the highest that was reached; ``lives_lost`` and ``damage`` (health points,
-            39 a life) by cause; ``projectiles`` by kind: how many were ``thrown``, ``dodged`` and
-            ``suffered``; the last two may be fewer: a life or a floor can end in between.
+            ``floor``, the highest that was reached; ``floors_cleared``, how many were left behind;
+            ``boss_energy``, the lowest of any boss (39 is untouched, 0 beaten); ``lives_lost`` and
+            ``damage`` (health points, 39 a life) by cause; ``projectiles`` by kind: how many were
+            ``thrown``, ``dodged`` and ``suffered``; the last two may be fewer: a life or a floor
+            can end in between; and ``knives``, the same for the knife by its height.
         """
-        kinds = self._projectiles["thrown"]
         return {
             "floor": self._floor,
+            "floors_cleared": self._cleared,
+            "boss_energy": self._boss_energy,
             "lives_lost": dict(self._lives),
             "damage": dict(self._damage + self._undecided),
-            "projectiles": {
-                str(kind): {event: count[kind] for event, count in self._projectiles.items()}
-                for kind in kinds
-            },
+            "projectiles": _by_kind(self._projectiles),
+            "knives": _by_kind(self._knives),
         }
+
+
+def _by_kind(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    """Counts by event and kind to counts by kind and event."""
+    return {
+        str(kind): {event: count[kind] for event, count in counts.items()}
+        for kind in counts["thrown"]
+    }
 
 
 class LoggedEnv(gym.Wrapper[Any, Any, Any, Any]):

@@ -19,6 +19,8 @@ PROJECTILE_X, PROJECTILE_Y, PROJECTILE_SHAPE, PROJECTILE_MIRRORED, ENEMY_FACING 
 project, by comparing the RAM with the pixels."""
 NO_PROJECTILE = 188
 FULL_HEALTH = 39
+LOW = 45
+"""Row of the play area from which on a knife flies low: it takes a jump to dodge it."""
 BOSS = 204
 KNIFE_COLOUR, SKY_COLOUR = (74, 74, 74), (66, 72, 200)
 ENEMIES = {
@@ -89,6 +91,12 @@ def player_health(ram: NDArray[np.uint8]) -> int:
     """
     health = int(ram[PLAYER_HEALTH])
     return health if health <= FULL_HEALTH else 0
+
+
+def clock(ram: NDArray[np.uint8]) -> int:
+    """Time left, 0 to 2,000; its four decimal digits take two bytes."""
+    high, low = int(ram[TIME]), int(ram[TIME + 1])
+    return 1000 * (high >> 4) + 100 * (high & 15) + 10 * (low >> 4) + (low & 15)
 
 
 def player_x(ram: NDArray[np.uint8]) -> int:

@@ -13,12 +13,15 @@ from agent.rollout import Rollout
 
 OBS_SHAPE = (4, 16, 24)
 NUM_ACTIONS = 3
+GAUGES = ("health", "stage_1")
 
 
 class CountingEnv(VectorEnv):
     """Frame k of an episode has grey level 10 + k; the reward is the action.
 
-    Environment n terminates after ``lengths[n]`` steps, or is truncated there if n is odd.
+    Its gauges ``GAUGES`` are k / 10, and 0.1 if k is odd. The changes of the step that leads to it
+    are k, 10 k and 100 k. Environment n terminates after ``lengths[n]`` steps,
+    or is truncated there if n is odd.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012, as in Gymnasium
@@ -35,22 +38,26 @@ class CountingEnv(VectorEnv):
         levels = (10 + ages).astype(np.uint8)[:, :, None, None]
         return np.broadcast_to(levels, self.observation_space.shape).copy()
 
+    def _gauges(self) -> np.ndarray:
+        return np.stack([self.ages, self.ages % 2], axis=1).astype(np.float32) / 10
+
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         self.ages = np.zeros(self.num_envs, int)
         self.returns = np.zeros(self.num_envs)
-        return self._obs(), {}
+        return self._obs(), {"gauges": self._gauges()}
 
     def step(self, actions: np.ndarray) -> tuple[Any, ...]:
         self.ages += 1
         self.returns += actions
         ended = self.ages == self.lengths
         odd = np.arange(self.num_envs) % 2 == 1
-        infos: dict[str, Any] = {}
+        infos: dict[str, Any] = {"changes": self.ages[:, None] * np.float32([1, 10, 100])}
         if ended.any():
-            infos = {"final_obs": self._obs(), "_episode": ended}
+            infos |= {"final_obs": self._obs(), "final_gauges": self._gauges(), "_episode": ended}
             infos["episode"] = {"r": self.returns * ended, "l": self.ages * ended}
         self.ages[ended] = 0
         self.returns[ended] = 0
+        infos["gauges"] = self._gauges()
         return self._obs(), actions.astype(np.int32), ended & ~odd, ended & odd, infos
 
 

@@ -14,7 +14,7 @@ from encoders import (
     RegionFinder,
     make_finder,
 )
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingEnv
+from tests.agent.dummy import GAUGES, NUM_ACTIONS, OBS_SHAPE, CountingEnv
 
 STEPS = 8
 
@@ -29,6 +29,7 @@ class RecordingEnv(CountingEnv):
 
     def reset(self, **kwargs):
         obs, infos = super().reset(**kwargs)
+        self.first_infos = infos
         self.observations.append(obs)
         return obs, infos
 
@@ -44,8 +45,8 @@ def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], 
     torch.manual_seed(0)
     parts = [RecordingEnv(part) for part in lengths]
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
-    model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
-    rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"))
+    model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, GAUGES)
+    rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"), len(GAUGES))
     finder = make_finder(ArtifactDetectorConfig())
     return Collector(parts, model, finder, rollout, seed=0), parts, model
 
@@ -81,6 +82,22 @@ def test_actions_rewards_and_ends_are_stored_as_they_were():
     assert terminated.any()
 
 
+def test_gauges_are_those_of_the_observations_and_changes_those_of_the_steps():
+    collector, parts, _ = make_collector([3, 5], [2, 100])
+    for k in range(2):
+        collector.collect()
+        rollout = collector.rollout
+        for first, envs in zip((0, 2), parts, strict=True):
+            infos = [envs.first_infos, *(result[-1] for result in envs.results)]
+            for t in range(STEPS):
+                step = k * STEPS + t
+                columns = slice(first, first + 2)
+                found = rollout.gauges[t, columns].numpy()
+                np.testing.assert_array_equal(found, infos[step]["gauges"])
+                found = rollout.changes[t, columns].numpy()
+                np.testing.assert_array_equal(found, infos[step + 1]["changes"])
+
+
 def test_next_values_are_those_of_the_real_next_observation():
     collector, parts, model = make_collector([3, 5], [2, 100])
     collector.collect()
@@ -88,10 +105,12 @@ def test_next_values_are_those_of_the_real_next_observation():
     for first, envs in zip((0, 2), parts, strict=True):
         for t, (_, _, _, truncated, infos) in enumerate(envs.results):
             following = envs.observations[t + 1].copy()
+            gauges = infos["gauges"].copy()
             if truncated.any():
                 following[truncated] = infos["final_obs"][truncated]
+                gauges[truncated] = infos["final_gauges"][truncated]
             with torch.no_grad():
-                expected = model(torch.from_numpy(following)).value
+                expected = model(torch.from_numpy(following), torch.from_numpy(gauges)).value
             found = rollout.next_values[t, first : first + 2]
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
@@ -99,7 +118,7 @@ def test_next_values_are_those_of_the_real_next_observation():
 def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
     def actions(seed: int, drawn: int) -> torch.Tensor:
         _, _, model = make_collector([20, 20])
-        rollout = Rollout(STEPS, 4, OBS_SHAPE, torch.device("cpu"))
+        rollout = Rollout(STEPS, 4, OBS_SHAPE, torch.device("cpu"), len(GAUGES))
         finder = make_finder(ArtifactDetectorConfig())
         parts = [CountingEnv([20, 20]), CountingEnv([20, 20])]
         collector = Collector(parts, model, finder, rollout, seed)
@@ -138,7 +157,7 @@ def test_finished_episodes_are_reported_once_with_their_raw_score():
 def test_the_region_travels_beside_its_frame():
     # A detector that marks everything in frames of level 12 shows up in just those frames.
     _, parts, model = make_collector([3, 5])
-    rollout = Rollout(STEPS, 2, OBS_SHAPE, torch.device("cpu"))
+    rollout = Rollout(STEPS, 2, OBS_SHAPE, torch.device("cpu"), len(GAUGES))
 
     def marked(obs: np.ndarray) -> np.ndarray:
         return (obs[:, -1] == 12).astype(np.uint8)

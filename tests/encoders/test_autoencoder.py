@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.credit import CreditConfig
 from agent.ppo import PPO, PPOConfig
 from agent.rollout import Rollout
 from encoders import (
@@ -230,7 +231,7 @@ def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
     rollout = Rollout(8, 4, SMALL, torch.device("cpu"))
     rollout.frames[:] = torch.randint(0, 256, rollout.frames.shape, dtype=torch.uint8)
     model.autoencoder.fit_normalizer(rollout.frames[0])
-    learner = PPO(model, PPOConfig(num_minibatches=2), ArtifactWeightsConfig())
+    learner = PPO(model, PPOConfig(num_minibatches=2), ArtifactWeightsConfig(), CreditConfig())
     losses = [learner.update(rollout, 10**6, 0.0)["loss/reconstruction"] for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]
     finder = make_finder(ArtifactDetectorConfig())

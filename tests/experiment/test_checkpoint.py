@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.credit import CreditConfig
 from agent.ppo import PPO, PPOConfig
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
 from experiment.checkpoint import (
@@ -32,7 +33,9 @@ STATE = {"config": {"seed": 3}, "statistics": {"steps": 7, "recent": [1.0, 2.0]}
 def make(latent_dim: int = 64) -> tuple[ActorCritic, torch.optim.Adam]:
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(latent_dim, channels=(4, 4))))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
-    return model, PPO(model, PPOConfig(learning_rate=1e-2), ArtifactWeightsConfig()).optimizer
+    return model, PPO(
+        model, PPOConfig(learning_rate=1e-2), ArtifactWeightsConfig(), CreditConfig()
+    ).optimizer
 
 
 def learn(model: ActorCritic, optimizer: torch.optim.Adam) -> None:

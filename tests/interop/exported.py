@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.credit import CreditConfig
 from encoders import AutoencoderConfig, EncoderConfig
 from envs import GAME, EnvConfig, Projection, SingleEnv
 from envs.kung_fu_master.ram import KNIFE_COLOUR, SKY_COLOUR
@@ -32,7 +33,16 @@ def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> Exported
             PROJECTION,
             ENV,
             TrainingFacts(
-                "ppo", 3, 1_500_000, 527.4, 0.01, (-1.0, 10.0), "ArtifactDetector", 20.0, 0.9375
+                algorithm="ppo",
+                seed=3,
+                steps=1_500_000,
+                seconds=527.4,
+                reward_scale=0.01,
+                reward_clip=(-1.0, 10.0),
+                credit=CreditConfig(30.0, 60.0, 40.0),
+                detector="ArtifactDetector",
+                artifact_weight=20.0,
+                artifact_recall=0.9375,
             ),
             evaluation,
         )
@@ -50,10 +60,20 @@ def fit(network: ActorCritic) -> None:
             parameter.mul_(10)
 
 
-@cache
 def real_observations(count: int) -> torch.Tensor:
     """(count, 4, 64, 144) uint8 of a random game: every eighth, with fights from the twelfth on."""
+    return _real_steps(count)[0]
+
+
+def real_gauges(count: int) -> torch.Tensor:
+    """(count, G) float32 of the same steps."""
+    return _real_steps(count)[1]
+
+
+@cache
+def _real_steps(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     env, rng = SingleEnv(PROJECTION), np.random.default_rng(0)
     env.reset(seed=0)
-    steps = [env.step(rng.integers(GAME.num_actions))[0] for _ in range(8 * count)]
-    return torch.from_numpy(np.stack(steps[::8]))
+    steps = [env.step(rng.integers(GAME.num_actions)) for _ in range(8 * count)][::8]
+    obs, gauges = ([step[0] for step in steps], [step[-1]["gauges"] for step in steps])
+    return torch.from_numpy(np.stack(obs)), torch.from_numpy(np.stack(gauges))

@@ -20,7 +20,14 @@ from experiment.run_statistics import RunStatistics
 from experiment.trained_agent import TrainedAgent
 from interop.model_card import model_card
 from interop.policy import ExportedPolicy, PolicyOutput, export_policy
-from tests.interop.exported import ENV, EVALUATION, PROJECTION, exported_policy, real_observations
+from tests.interop.exported import (
+    ENV,
+    EVALUATION,
+    PROJECTION,
+    exported_policy,
+    real_gauges,
+    real_observations,
+)
 
 
 @pytest.fixture
@@ -33,8 +40,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @torch.no_grad()
 def test_it_says_what_the_actor_critic_says(count: int):
     policy, obs = exported_policy(), real_observations(40)[-count:]
+    gauges = real_gauges(40)[-count:]
     net = policy.network
-    expected, found = net(obs), policy(obs)
+    expected, found = net(obs, gauges), policy(obs, gauges)
     torch.testing.assert_close(found.probabilities, expected.policy.probs)
     torch.testing.assert_close(found.value, expected.value)
     torch.testing.assert_close(found.latent, expected.latent)
@@ -53,16 +61,19 @@ def test_bfloat16_of_the_training_does_not_follow_it(monkeypatch):
     # What acts in other software must not depend on the processor; here every one has bfloat16.
     monkeypatch.setattr("encoders.autoencoder.has_bfloat16", lambda _: True)
     original, obs = exported_policy(), real_observations(40)
+    gauges = real_gauges(40)
     float32 = original.config.model
     config = replace(float32, autoencoder=replace(float32.autoencoder, bfloat16=True))
-    trained = ActorCritic(GAME.obs_shape, GAME.num_actions, config)
+    trained = ActorCritic(GAME.obs_shape, GAME.num_actions, config, GAME.gauge_names)
     trained.load_state_dict(original.network.state_dict())
-    expected = original(obs)
-    assert not torch.equal(trained(obs).latent, expected.latent)  # it rounds
+    expected = original(obs, gauges)
+    assert not torch.equal(trained(obs, gauges).latent, expected.latent)  # it rounds
 
     policy = export_policy(trained_agent(trained), None)
     assert policy.config.model == float32
-    assert all(torch.equal(one, two) for one, two in zip(policy(obs), expected, strict=True))
+    assert all(
+        torch.equal(one, two) for one, two in zip(policy(obs, gauges), expected, strict=True)
+    )
 
 
 def trained_agent(model: ActorCritic) -> TrainedAgent:
@@ -75,7 +86,7 @@ def trained_agent(model: ActorCritic) -> TrainedAgent:
 
 @torch.no_grad()
 def test_its_policy_is_not_indifferent_so_that_these_tests_mean_something():
-    found = exported_policy()(real_observations(40))
+    found = exported_policy()(real_observations(40), real_gauges(40))
     torch.testing.assert_close(found.probabilities.sum(dim=1), torch.ones(40))
     assert found.probabilities.max() > 0.3
     assert (found.reconstruction.min(), found.reconstruction.max()) == (0, 255)
@@ -87,6 +98,7 @@ def test_its_policy_is_not_indifferent_so_that_these_tests_mean_something():
 @torch.no_grad()
 def test_through_a_directory_and_back_not_a_bit_changes(tmp_path: Path):
     policy, obs = exported_policy(), real_observations(40)
+    gauges = real_gauges(40)
     policy.save_pretrained(tmp_path / "saved")
     assert {path.name for path in (tmp_path / "saved").iterdir()} == {
         "README.md", "config.json", "model.safetensors"
@@ -95,7 +107,7 @@ def test_through_a_directory_and_back_not_a_bit_changes(tmp_path: Path):
     assert again.config == policy.config
     assert not again.training
     assert again.state_dict().keys() == policy.state_dict().keys()
-    for one, two in zip(policy(obs), again(obs), strict=True):
+    for one, two in zip(policy(obs, gauges), again(obs, gauges), strict=True):
         assert torch.equal(one, two)
     # And from there on, byte by byte.
     again.save_pretrained(tmp_path / "again")
@@ -107,6 +119,7 @@ def test_through_a_directory_and_back_not_a_bit_changes(tmp_path: Path):
 def test_a_name_on_the_hub_does_as_well(tmp_path: Path, monkeypatch):
     # The Hub is a directory here: only its download is replaced.
     policy, obs = exported_policy(), real_observations(40)
+    gauges = real_gauges(40)
     policy.save_pretrained(tmp_path)
 
     def download(repo_id: str, filename: str, **_: object) -> str:
@@ -115,7 +128,7 @@ def test_a_name_on_the_hub_does_as_well(tmp_path: Path, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.hub_mixin.hf_hub_download", download)
     again = ExportedPolicy.from_pretrained("somebody/knifesight")
-    assert torch.equal(again(obs).probabilities, policy(obs).probabilities)
+    assert torch.equal(again(obs, gauges).probabilities, policy(obs, gauges).probabilities)
 
 
 @pytest.mark.usefixtures("no_network")

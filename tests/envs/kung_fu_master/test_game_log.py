@@ -1,5 +1,6 @@
 """What a game's RAM tells of it: stories made by hand, and whole real games."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ def ram(**changes: int) -> np.ndarray:
     """The memory at the start of a fight, but for ``changes``."""
     memory = np.zeros(128, np.uint8)
     values = {
-        "FLOOR": 1, "LIVES": 3, "ENEMY": HENCHMAN, "PLAYER_X": 130, "PLAYER_HEALTH": 39,
+        "FLOOR": 1, "LIVES": 3, "TIME": 0x20, "ENEMY": HENCHMAN, "ENEMY_HEALTH": 39,
+        "PLAYER_X": 130, "PLAYER_HEALTH": 39,
         "PROJECTILE_Y": truth.NO_PROJECTILE, "PROJECTILE_X": NEAR,
     }  # fmt: skip
     for name, value in (values | changes).items():
@@ -46,7 +48,8 @@ def counts(thrown: int, dodged: int, suffered: int) -> dict[str, int]:
 
 def test_nothing_happened():
     assert facts(ram(), ram()) == {
-        "floor": 1, "lives_lost": {}, "damage": {}, "projectiles": {}
+        "floor": 1, "floors_cleared": 0, "boss_energy": 39,
+        "lives_lost": {}, "damage": {}, "projectiles": {}, "knives": {},
     }  # fmt: skip
 
 
@@ -105,16 +108,30 @@ def test_health_that_is_given_is_no_damage():
 
 
 def test_health_that_becomes_points_at_the_end_of_a_floor_is_no_damage():
-    # A blow of 7, then the countdown, one point a step, and the next floor with new health.
-    countdown = [ram(PLAYER_HEALTH=health) for health in range(31, -1, -1)]
+    # A blow of 7, then the boss is beaten: the countdown, one point a step, and the next floor.
+    countdown = [ram(PLAYER_HEALTH=health, ENEMY_HEALTH=0) for health in range(32, -1, -1)]
     blow = [ram(), ram(PLAYER_HEALTH=32), ram(PLAYER_HEALTH=32)]
-    found = facts(*blow, *countdown, ram(PLAYER_HEALTH=0), ram(FLOOR=2))
+    found = facts(*blow, *countdown, ram(FLOOR=2))
     assert found["damage"] == {"henchman": 7}
     assert found["lives_lost"] == {}
+    assert (found["floor"], found["floors_cleared"], found["boss_energy"]) == (2, 1, 0)
     # The same fall that ends in a lost life was a henchman's grip.
-    found = facts(*blow, *countdown, ram(PLAYER_HEALTH=0), ram(LIVES=2))
+    found = facts(*blow, *countdown, ram(LIVES=2))
     assert found["damage"] == {"henchman": 39}
     assert found["lives_lost"] == {"henchman": 1}
+    # Behind a beaten boss a knife still hurts.
+    found = facts(*blow, thrown(PLAYER_HEALTH=32), *countdown[7:], ram(FLOOR=2))
+    assert found["damage"] == {"henchman": 7, "knife": 7}
+
+
+def test_health_that_goes_with_the_clock_is_no_damage_and_the_life_was_lost_by_time():
+    end = {"TIME": 0, "PLAYER_HEALTH": 0}
+    found = facts(ram(), ram(PLAYER_HEALTH=20), ram(**end), ram(**end), ram(LIVES=2))
+    assert found["damage"] == {"henchman": 19}
+    assert found["lives_lost"] == {"time": 1}
+    # The next life is lost by what takes it.
+    found = facts(ram(), ram(**end), ram(LIVES=2), ram(LIVES=2, PLAYER_HEALTH=0), ram(LIVES=1))
+    assert found["lives_lost"] == {"time": 1, "henchman": 1}
 
 
 def test_health_below_nothing_is_nothing():
@@ -138,12 +155,6 @@ def test_a_life_is_lost_by_what_took_its_last_health():
     assert by_body["lives_lost"] == {"henchman": 1}
 
 
-def test_a_life_that_still_had_health_was_lost_by_time():
-    found = facts(ram(), ram(PLAYER_HEALTH=20), ram(LIVES=2))
-    assert found["lives_lost"] == {"time": 1}
-    assert found["damage"] == {"henchman": 19}
-
-
 def test_the_last_life_is_lost_from_zero_to_255():
     found = facts(ram(PLAYER_HEALTH=1, LIVES=0), ram(PLAYER_HEALTH=0, LIVES=0), ram(LIVES=255))
     assert found["lives_lost"] == {"henchman": 1}
@@ -151,7 +162,6 @@ def test_the_last_life_is_lost_from_zero_to_255():
 
 def test_an_extra_life_is_not_a_lost_one():
     assert facts(ram(), ram(LIVES=4))["lives_lost"] == {}
-    assert facts(ram(), ram(LIVES=4), ram(LIVES=3))["lives_lost"] == {"time": 1}
 
 
 def test_a_projectile_that_ends_with_the_life_or_the_floor_is_neither_dodged_nor_suffered():
@@ -193,6 +203,21 @@ def test_a_boomerang_can_hit_too():
     assert found["projectiles"] == {"boomerang": counts(1, 0, 1), "knife": counts(1, 0, 1)}
 
 
+def test_knives_are_counted_by_height():
+    def knife(native: int) -> np.ndarray:
+        return thrown(PROJECTILE_Y=(native - 123) % 256)
+
+    found = facts(ram(), knife(129), ram(), knife(152), ram(), knife(152), ram(PLAYER_HEALTH=32))
+    assert found["knives"] == {"high": counts(1, 1, 0), "low": counts(2, 1, 1)}
+    assert found["projectiles"] == {"knife": counts(3, 2, 1)}
+    assert facts(ram(), thrown(4), ram())["knives"] == {}  # a boomerang
+
+
+def test_the_lowest_energy_of_a_boss_stays():
+    found = facts(ram(), ram(ENEMY_HEALTH=35), ram(ENEMY_HEALTH=11), ram(LIVES=2))
+    assert found["boss_energy"] == 11
+
+
 def test_the_highest_floor_stays():
     assert facts(ram(), ram(FLOOR=3), ram(FLOOR=1))["floor"] == 3
     assert facts(ram(FLOOR=2), ram(FLOOR=1))["floor"] == 2
@@ -225,6 +250,36 @@ def test_in_a_real_game_every_life_and_its_health_is_accounted_for(seed: int):
         knives = found["projectiles"]["knife"]
         assert knives["thrown"] >= knives["dodged"] + knives["suffered"] > 0
         assert (knives["suffered"] > 0) == ("knife" in found["damage"])
+
+
+def test_in_a_real_game_the_clock_takes_a_life_and_no_enemy_is_blamed():
+    (game,) = make_logged_envs(EnvConfig(), Projection(((66, 72, 200), (180, 122, 48)), ()), 1)
+    game.reset(seed=0)
+    emulator: Any = game.unwrapped._ale
+    for _ in range(120):
+        game.step(0)
+    emulator.setRAM(truth.TIME, 0)
+    emulator.setRAM(truth.TIME + 1, 1)
+    before = truth.player_health(emulator.getRAM())
+    assert before > 7
+    lives = emulator.getRAM()[truth.LIVES]
+    while emulator.getRAM()[truth.LIVES] == lives:
+        game.step(0)
+    found = game._log.facts()
+    assert found["lives_lost"] == {"time": 1}
+    assert sum(found["damage"].values()) == truth.FULL_HEALTH - before
+
+
+@pytest.mark.parametrize(("floor", "blows"), [(1, 0), (2, 1), (3, 4), (4, 2), (5, 5)])
+def test_the_bonus_behind_a_boss_is_no_damage(floor: int, blows: int):
+    # Recorded RAM from the boss's last blow to the next floor; the player took so many hits of 7.
+    with np.load(Path(__file__).with_name("cleared_floors.npz")) as recorded:
+        story = recorded[f"floor_{floor}"]
+    found = facts(*story)
+    assert found["floors_cleared"] == 1
+    assert found["boss_energy"] == 0
+    assert found["lives_lost"] == {}
+    assert sum(found["damage"].values()) == 7 * blows
 
 
 def test_a_game_that_is_cut_off_tells_its_facts_too():

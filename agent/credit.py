@@ -1,0 +1,38 @@
+"""What an agent is told beyond the score: what a hit costs, and what leads onward."""
+
+from dataclasses import astuple, dataclass
+from typing import Annotated
+
+from torch import Tensor
+
+from settings import Checked, Within
+
+
+@dataclass(frozen=True)
+class CreditConfig(Checked):
+    """Factors of what the screen's gauges tell, in units of the learner's rewards; 0 is off.
+
+    Reported scores are always the game's own.
+    """
+
+    damage: Annotated[float, Within(0, 10**6)] = 30.0
+    """What the loss of the whole health costs, if enemies took it."""
+    opponent: Annotated[float, Within(0, 10**6)] = 0.0
+    """What it pays to take the whole energy of a boss, once in each life and stage."""
+    way: Annotated[float, Within(0, 10**6)] = 0.0
+    """What it pays to walk through a whole stage, once in each life and stage."""
+
+
+def credit(changes: Tensor, config: CreditConfig) -> Tensor:
+    """Rewards for what has happened beside the score.
+
+    Args:
+        changes: (..., 3): shares of the health that enemies took, of the boss's energy that was
+            taken and of the way that was gone.
+        config: Their factors.
+
+    Returns:
+        (...) float32.
+    """
+    damage, opponent, way = astuple(config)
+    return changes @ changes.new_tensor([-damage, opponent, way])

@@ -1,0 +1,307 @@
+"""What a screen shows beside the play area: health, energy, floor, clock, and how far one went.
+
+A game declares its gauges as data. They are read from the native pixels once per new frame and
+travel beside the observation, (N, G) float32 in 0..1. Nothing here reads the RAM.
+
+A scene is one try at one stage: it begins when the game begins and whenever the player's health has
+been refilled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEALTH, OPPONENT, STAGE, WAY = "health", "opponent", "stage", "way"
+"""Names of gauges that are known everywhere: the player's health, the energy of a boss, the number
+of the floor or level, and how far the camera has moved since the scene began."""
+CHANGES = ("damage", "opponent", "way")
+"""Names of what ``Reading.changes`` holds."""
+Colour = tuple[int, int, int]
+Values = NDArray[np.float32]
+"""(N, K): what one gauge shows in N games."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of one colour, one pixel high where it is read; its share of the columns is the value.
+
+    What the game itself takes of a bar is no damage.
+    """
+
+    name: str
+    row: int
+    columns: tuple[int, int]
+    """First column of the full bar and the column behind its last."""
+    colour: Colour
+    taken_by: str = ""
+    """Gauge at whose end the game takes all of the bar: a clock."""
+    counted_by: str = ""
+    """Gauge at whose end the game turns the bar into points, one pixel a step: a beaten boss."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its values: one."""
+        return (self.name,)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row, row behind the last, first column, column behind the last."""
+        return self.row, self.row + 1, *self.columns
+
+    def read(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Pixels of the bar in (N, H, W, 3), (N,)."""
+        return _coloured(screens[:, self.row, slice(*self.columns)], self.colour).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Lamps:
+    """A row of lamps, as many of them lit as the number of the stage; the last of them blinks."""
+
+    name: str
+    row: int
+    column: int
+    """First column of the first lamp."""
+    pitch: int
+    """Columns from one lamp to the next."""
+    count: int
+    colour: Colour
+    """Of a lit lamp."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its values, one for each stage: 1 for the present one, 0 for the others."""
+        return tuple(f"{self.name}_{number}" for number in range(1, self.count + 1))
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row, row behind the last, first column, column behind the last."""
+        return self.row, self.row + 1, self.column, self.column + self.pitch * (self.count - 1) + 1
+
+    def read(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Lit lamps in (N, H, W, 3), (N,)."""
+        columns = np.arange(self.count) * self.pitch + self.column
+        return _coloured(screens[:, self.row, columns], self.colour).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of one colour, digits 6 wide and 7 high."""
+
+    name: str
+    row: int
+    columns: tuple[int, ...]
+    """First column of each digit, the highest first."""
+    colour: Colour
+    full: int
+    """Number that is shown as 1."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its values: one."""
+        return (self.name,)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row, row behind the last, first column, column behind the last."""
+        return self.row, self.row + 7, self.columns[0], self.columns[-1] + 6
+
+    def read(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The number in (N, H, W, 3), (N,). What is no digit counts as 0."""
+        columns = (np.array(self.columns)[:, None] + np.arange(6)).ravel()
+        rows = slice(self.row, self.row + 7)
+        pixels = _coloured(screens[:, rows][:, :, columns], self.colour)
+        bits = pixels.reshape(len(screens), 7, len(self.columns), 6) @ _BITS  # (N, 7, D)
+        digits = (bits.transpose(0, 2, 1)[:, :, None] == _DIGITS).all(axis=3).argmax(axis=2)
+        return digits @ 10 ** np.arange(len(self.columns) - 1, -1, -1)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How far the picture has scrolled sideways, to either side, since the scene began.
+
+    Column sums of the wall behind the fight are compared with those of the frame before, moved by
+    up to ``reach`` pixels. The smallest difference tells the motion.
+    """
+
+    name: str
+    rows: tuple[int, int]
+    """First row of the wall and the row behind its last."""
+    columns: tuple[int, int]
+    """First column of the wall and the column behind its last."""
+    full: int
+    """Pixels that are shown as 1."""
+    reach: int = 6
+    """Most pixels in one agent step."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its values: one."""
+        return (self.name,)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row, row behind the last, first column, column behind the last."""
+        return *self.rows, *self.columns
+
+    def profile(self, screens: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Column sums (N, W) of every fourth row of the wall."""
+        rows = slice(self.rows[0], self.rows[1], 4)
+        wall = screens[:, rows, slice(*self.columns)]
+        return wall.sum(axis=(1, 3), dtype=np.int32)
+
+    def motion(self, before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Pixels (N,) by which ``after`` lies further right than ``before``; 0 if nothing fits."""
+        reach, width = self.reach, before.shape[1]
+        fixed = after[:, reach : width - reach]
+        windows = np.lib.stride_tricks.sliding_window_view(before, fixed.shape[1], axis=1)
+        differences = np.abs(windows - fixed[:, None]).sum(axis=2)  # (N, 2 * reach + 1)
+        best = differences.argmin(axis=1)
+        rows = np.arange(len(best))
+        fits = differences[rows, best] <= 0.02 * fixed.sum(axis=1)
+        still = differences[:, reach] == differences[rows, best]  # a plain wall tells of no motion
+        return np.where(fits & ~still, reach - best, 0)
+
+
+Gauge = Bar | Lamps | Number | Camera
+
+
+class Reading(NamedTuple):
+    """What new screens tell."""
+
+    gauges: Values
+    """(M, G) float32 in 0..1."""
+    changes: Values
+    """(M, 3) float32: what has happened since the screens before, each as a share of a gauge.
+
+    ``damage`` is health that an enemy has taken. ``opponent`` is energy of the boss below its
+    lowest in this scene, and ``way`` is way beyond the furthest in this scene, so that nothing is
+    told twice.
+    """
+
+
+class GaugeReader:
+    """Reads the gauges of N games from their screens, frame after frame."""
+
+    def __init__(self, gauges: Sequence[Gauge], num_envs: int) -> None:
+        """Prepare for ``num_envs`` games, each at the start of an episode."""
+        self._gauges = gauges
+        self._begins = np.ones(num_envs, bool)  # whether the next screen begins an episode
+        self._stage = np.zeros(num_envs, np.int64)
+        self._walked = np.zeros(num_envs, np.int64)
+        self._profile: NDArray[np.int32] | None = None
+        self._shown = {gauge.name: np.zeros(num_envs, np.float32) for gauge in gauges}
+        self._shown |= {name: np.zeros(num_envs, np.float32) for name in (HEALTH, OPPONENT, WAY)}
+        # Of the scene so far.
+        self._lowest = np.zeros(num_envs, np.float32)
+        self._furthest = np.zeros(num_envs, np.float32)
+
+    def read(self, screens: NDArray[np.uint8], envs: NDArray[np.int64]) -> Reading:
+        """Take in the next screens.
+
+        Args:
+            screens: (M, H, W, 3) uint8, native RGB.
+            envs: (M,) int64, of which games they are.
+        """
+        before = {name: shown[envs] for name, shown in self._shown.items()}
+        scene = self._begins[envs]
+        self._begins[envs] = False
+        values = [np.zeros((len(envs), 0), np.float32)]
+        for gauge in self._gauges:
+            match gauge:
+                case Bar():
+                    value = gauge.read(screens) / (gauge.columns[1] - gauge.columns[0])
+                    if gauge.name == HEALTH:
+                        scene |= (before[HEALTH] == 0) & (value > 0)
+                case Lamps():
+                    value = self._number(gauge, screens, envs, scene)
+                    values.append(np.eye(gauge.count, dtype=np.float32)[value - 1])
+                    continue
+                case Number():
+                    value = gauge.read(screens) / gauge.full
+                case Camera():
+                    value = self._walk(gauge, screens, envs, scene) / gauge.full
+            self._shown[gauge.name][envs] = value.clip(0, 1)
+            values.append(self._shown[gauge.name][envs, None])
+        return Reading(np.concatenate(values, axis=1), self._changes(before[HEALTH], envs, scene))
+
+    def forget(self, envs: NDArray[np.int64]) -> None:
+        """Take note that the next screens of these games (M,) begin an episode."""
+        self._begins[envs] = True
+
+    def _changes(self, health: Values, envs: NDArray[np.int64], scene: NDArray[np.bool_]) -> Values:
+        """What has happened, (M, 3), where ``health`` was shown and perhaps a ``scene`` begins."""
+        after = {name: shown[envs] for name, shown in self._shown.items()}
+        damage = (health - after[HEALTH]).clip(min=0)
+        for gauge in self._gauges:
+            if isinstance(gauge, Bar) and gauge.name == HEALTH:
+                if gauge.taken_by:
+                    damage[after[gauge.taken_by] == 0] = 0
+                if gauge.counted_by:
+                    pixel = 1.5 / (gauge.columns[1] - gauge.columns[0])
+                    damage[(after[gauge.counted_by] == 0) & (damage < pixel)] = 0
+        lowest = np.where(scene, after[OPPONENT], self._lowest[envs])
+        furthest = np.where(scene, after[WAY], self._furthest[envs])
+        self._lowest[envs] = np.minimum(lowest, after[OPPONENT])
+        self._furthest[envs] = np.maximum(furthest, after[WAY])
+        opponent, way = lowest - self._lowest[envs], self._furthest[envs] - furthest
+        return np.stack([damage, opponent, way], axis=1)
+
+    def _number(
+        self,
+        lamps: Lamps,
+        screens: NDArray[np.uint8],
+        envs: NDArray[np.int64],
+        scene: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Number of the stage (M,) though its last lamp blinks; a scene begins with it unlit."""
+        lit, known = lamps.read(screens), self._stage[envs]
+        fits = ((lit == known) | (lit == known - 1)) & ~scene
+        stage = np.where(fits, known, np.where(scene | (lit < known), lit + 1, lit))
+        self._stage[envs] = stage.clip(1, lamps.count)
+        return self._stage[envs]
+
+    def _walk(
+        self,
+        camera: Camera,
+        screens: NDArray[np.uint8],
+        envs: NDArray[np.int64],
+        scene: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Pixels (M,) that the camera is away from where the scene began."""
+        profile = camera.profile(screens)
+        if self._profile is None:
+            self._profile = np.zeros((len(self._begins), profile.shape[1]), np.int32)
+        walked = self._walked[envs] + camera.motion(self._profile[envs], profile)
+        self._profile[envs] = profile
+        self._walked[envs] = np.where(scene, 0, walked)
+        return np.abs(self._walked[envs])
+
+
+def gauge_names(gauges: Sequence[Gauge]) -> tuple[str, ...]:
+    """Names of the G values of some gauges, in order."""
+    return tuple(name for gauge in gauges for name in gauge.names)
+
+
+def _coloured(pixels: NDArray[np.uint8], colour: Colour) -> NDArray[np.bool_]:
+    return (pixels == np.array(colour, np.uint8)).all(axis=-1)
+
+
+_BITS = 1 << np.arange(5, -1, -1)
+_DIGITS = np.array(
+    [
+        [30, 51, 51, 51, 51, 51, 30],
+        [12, 28, 12, 12, 12, 12, 30],
+        [30, 35, 3, 30, 48, 48, 63],
+        [30, 35, 3, 6, 3, 35, 30],
+        [6, 14, 22, 38, 63, 6, 6],
+        [63, 48, 48, 62, 3, 35, 62],
+        [30, 49, 48, 62, 51, 51, 30],
+        [63, 33, 3, 6, 12, 12, 12],
+        [30, 51, 51, 30, 51, 51, 30],
+        [30, 51, 51, 31, 3, 35, 30],
+    ]
+)
+"""Bits of the seven rows of each digit, as Kung-Fu Master draws them."""

@@ -1,0 +1,85 @@
+"""The two heads: what each of them sees, and returns of any size."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from agent.actor_critic import ActorCritic, ActorCriticConfig, ReturnHead, act
+from encoders import AutoencoderConfig, EncoderConfig
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+
+GAUGES = ("health", "stage_1", "stage_2", "clock")
+
+
+def make_model(gauges: tuple[str, ...] = GAUGES, **settings) -> ActorCritic:
+    torch.manual_seed(0)
+    encoder = EncoderConfig(channels=(4, 8))
+    config = ActorCriticConfig(AutoencoderConfig(encoder, bfloat16=False), **settings)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, gauges)
+
+
+@pytest.mark.parametrize(
+    ("settings", "actor", "critic"),
+    [
+        ({}, {"stage_1", "stage_2"}, set(GAUGES)),
+        ({"actor_sees_stage": False}, set(), set(GAUGES)),
+        ({"critic_sees_gauges": False}, {"stage_1", "stage_2"}, set()),
+    ],
+)
+def test_the_actor_sees_the_stage_alone_and_the_critic_all(
+    settings: dict[str, bool], actor: set[str], critic: set[str]
+):
+    model = make_model(**settings)
+    obs = torch.randint(256, (2, *OBS_SHAPE), dtype=torch.uint8)
+    gauges = torch.zeros(2, len(GAUGES), requires_grad=True)
+    policy, value, _ = model(obs, gauges)
+    for output, expected in ((policy.logits[:, 0], actor), (value, critic)):
+        (seen,) = torch.autograd.grad(
+            output.sum(), gauges, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        assert {name for name, grad in zip(GAUGES, seen[0], strict=True) if grad} == expected
+
+
+def test_a_game_without_gauges_needs_none():
+    model = make_model(gauges=())
+    obs = torch.zeros((3, *OBS_SHAPE), dtype=torch.uint8)
+    assert torch.equal(model(obs).value, model(obs, torch.zeros(3, 0)).value)
+    generator = torch.Generator().manual_seed(0)
+    assert len(act(model, list(obs.numpy()), [{}] * 3, generator)) == 3
+
+
+def test_actions_follow_the_policy_of_observation_and_gauges():
+    model = make_model()
+    with torch.no_grad():
+        model.actor[0].weight.zero_()
+        model.actor[0].weight[0, -2] = 1.0  # the first hidden unit says: stage 1
+        model.actor[-1].weight.zero_()
+        model.actor[-1].weight[2, 0] = 100.0
+    obs = [np.zeros(OBS_SHAPE, np.uint8)] * 40
+    stages = [np.float32([1, stage, 1 - stage, 1]) for stage in (1, 0) * 20]
+    generator = torch.Generator().manual_seed(0)
+    actions = act(model, obs, [{"gauges": stage} for stage in stages], generator)
+    assert set(actions[::2]) == {2}
+    assert len(set(actions[1::2])) > 1
+
+
+def test_new_statistics_change_no_prediction():
+    torch.manual_seed(0)
+    head, features = ReturnHead(5), torch.randn(7, 5)
+    before = head(features)
+    for returns in (torch.randn(50) * 30 + 200, torch.randn(50) * 3 - 8):
+        head.fit(returns)
+        torch.testing.assert_close(head(features), before, rtol=1e-4, atol=1e-4)
+    # Mean and deviation of all 100 returns: 96 and the root of (30^2 + 3^2) / 2 + 104^2.
+    assert head.mean.item() == pytest.approx(96, abs=5)
+    assert head.std.item() == pytest.approx(math.hypot(104, 21.3), rel=0.05)
+
+
+def test_returns_that_hardly_differ_are_not_blown_up_and_bad_ones_are_passed_over():
+    head = ReturnHead(2)
+    head.fit(torch.full((9,), 3.0))
+    assert head.std.item() == pytest.approx(ReturnHead.SMALLEST)
+    head.fit(torch.tensor([1.0, math.nan]))
+    assert (head.mean.item(), head.count.item()) == (3.0, 1)
