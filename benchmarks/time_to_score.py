@@ -27,9 +27,9 @@ import tyro
 from matplotlib import pyplot
 from rich.table import Table
 
+from benchmarks.arms import note_commit
 from benchmarks.processes import Point, train_ours, train_sb3
 from benchmarks.provenance import machine, output, provenance
-from benchmarks.score import note_commit
 from experiment.command_line import check_output, exit_code
 from experiment.errors import UserError
 from experiment.files import write_json

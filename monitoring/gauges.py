@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
+from agent.actor_critic import STAGE
 from agent.rollout import Rollout
 
 CHANGES = ("damage", "opponent", "way")
@@ -9,14 +12,41 @@ CHANGES = ("damage", "opponent", "way")
 
 
 def gauge_metrics(rollout: Rollout, names: Sequence[str]) -> dict[str, float]:
-    """Metrics by TensorBoard tag: means of the gauges, and what 1,000 steps have changed.
+    """Metrics by TensorBoard tag.
 
-    The mean of a stage's gauge is the share of steps on it.
+    Means of the gauges (of a stage's gauge that is the share of steps on it), the highest stage,
+    what 1,000 steps have changed, and how many lives ended in them, by the clock or by enemies.
+
+    Args:
+        rollout: With gauges (T, N, G).
+        names: Of the G gauges.
     """
     if not names:
         return {}
-    means = rollout.gauges.mean(dim=(0, 1))
+    shown = dict(zip(names, rollout.gauges.unbind(dim=2), strict=True))
     changes = rollout.changes.mean(dim=(0, 1)) * 1000
-    return {f"gauges/{name}": value.item() for name, value in zip(names, means, strict=True)} | {
-        f"changes/{name}": value.item() for name, value in zip(CHANGES, changes, strict=True)
+    metrics = {f"gauges/{name}": values.mean() for name, values in shown.items()}
+    metrics |= {f"changes/{name}": value for name, value in zip(CHANGES, changes, strict=True)}
+    metrics |= _deaths(shown)
+    stages = [values for name, values in shown.items() if name.startswith(STAGE)]
+    reached = [number for number, values in enumerate(stages, 1) if values.any()]
+    found = {tag: value.item() for tag, value in metrics.items()}
+    return found | ({"gauges/highest_stage": float(max(reached))} if reached else {})
+
+
+def _deaths(shown: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Ends of lives in 1,000 steps, by cause; nothing if the game shows no health.
+
+    A beaten boss (an empty bar of the opponent) ends no life.
+    """
+    if "health" not in shown:
+        return {}
+    health = shown["health"]
+    ended = (health[:-1] > 0) & (health[1:] == 0)
+    if "opponent" in shown:
+        ended &= shown["opponent"][1:] > 0
+    late = shown["clock"][1:] == 0 if "clock" in shown else ended & False
+    counts = {"time": ended & late, "enemies": ended & ~late}
+    return {
+        f"deaths/{cause}": count.sum() * 1000 / health.numel() for cause, count in counts.items()
     }

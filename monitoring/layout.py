@@ -19,6 +19,14 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
         "kept, and ghosts": ["artifacts/recall$", "artifacts/ghost_rate"],
         "frames with an artifact": ["artifacts/frames"],
     },
+    "The game": {
+        "health lost to enemies in 1,000 steps": ["changes/damage"],
+        "lives ended in 1,000 steps": ["deaths/time", "deaths/enemies"],
+        "progress in 1,000 steps": ["changes/way", "changes/opponent"],
+        "share of steps on each stage": ["gauges/stage_"],
+        "highest stage": ["gauges/highest_stage"],
+        "gauges": ["gauges/health", "gauges/clock", "gauges/way", "gauges/lives"],
+    },
     "Speed": {
         "agent steps per second": ["speed/steps_per_second"],
         "gradient norm": ["gradients/norm"],

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import score
+from benchmarks import arms, score
 from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
+
+FACTS = {
+    "floor": 1, "floors_cleared": 0, "boss_energy": 39, "lives_lost": {}, "damage": {},
+    "projectiles": {}, "knives": {},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -24,8 +29,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         for seed, recall in enumerate(recalls, 1):
             had = deque([] if recall is None else [recall])
             statistics = RunStatistics(steps=6000, seconds=60.0, recall=had)
-            games = [PlayedGame(factor * seed, 5, False, {}) for factor in (100.0, 300.0)]
-            run = RunDirectory(tmp_path / "runs" / f"seed_{seed}")
+            games = [PlayedGame(factor * seed, 5, False, FACTS) for factor in (100.0, 300.0)]
+            run = RunDirectory(tmp_path / "runs" / "steps_500000" / f"seed_{seed}")
             run.path.mkdir(parents=True)
             run.write_evaluation(
                 report(games, GAME, protocol or EnvConfig(), "run", "digest", 9, 1.0, statistics)
@@ -68,11 +73,11 @@ def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.Mon
 
 def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, monkeypatch):
     path = study(1.0, protocol=EnvConfig(frameskip=2))
-    monkeypatch.setattr(score, "train", lambda *_: pytest.fail("a training was started"))
+    monkeypatch.setattr(arms, "_judge", lambda *_: pytest.fail("a training was started"))
     with pytest.raises(UserError, match=r"under the protocol .*'frameskip': 4.*seed_1.*: 2"):
         score.main()
     assert not path.exists()
-    study_runs = path.parent / "runs" / "seed_1" / "evaluation.json"
+    study_runs = path.parent / "runs" / "steps_500000" / "seed_1" / "evaluation.json"
     study_runs.write_text("{}")  # of a version that did not say
     with pytest.raises(UserError, match="has None"):
         score.main()
@@ -80,13 +85,13 @@ def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, 
 
 def test_a_damaged_evaluation_or_a_refused_training_is_one_line(study, monkeypatch):
     path = study(1.0)
-    kept = path.parent / "runs" / "seed_1" / "evaluation.json"
+    kept = path.parent / "runs" / "steps_500000" / "seed_1" / "evaluation.json"
     kept.write_text("{")
     with pytest.raises(UserError, match=r"evaluation\.json is no evaluation of a run"):
         score.main()
     kept.unlink()
     refused = subprocess.CompletedProcess([], 2)
-    monkeypatch.setattr(score.subprocess, "run", lambda *_, **__: refused)
-    monkeypatch.setattr(score, "note_commit", lambda _: None)
-    with pytest.raises(UserError, match=r"seed 1 could not be trained in .*seed_1; see above"):
+    monkeypatch.setattr(arms.subprocess, "run", lambda *_, **__: refused)
+    monkeypatch.setattr(arms, "note_commit", lambda _: None)
+    with pytest.raises(UserError, match=r"seed 1 of steps_500000 could not be trained in .*seed_1"):
         score.main()
