@@ -18,9 +18,9 @@ class CreditConfig(Checked):
     damage: Annotated[float, Within(0, 10**6)] = 30.0
     """What the loss of the whole health costs, if enemies took it."""
     opponent: Annotated[float, Within(0, 10**6)] = 0.0
-    """What it pays to take the whole energy of a boss, once in each life and stage."""
+    """What it pays to take the whole energy of a boss, once in each game and stage."""
     way: Annotated[float, Within(0, 10**6)] = 0.0
-    """What it pays to walk through a whole stage, once in each life and stage."""
+    """What it pays to walk through a whole stage, once in each game and stage."""
 
 
 def credit(changes: Tensor, config: CreditConfig) -> Tensor:

@@ -179,6 +179,12 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
+def compact(judged: Judged) -> dict[str, Any]:
+    """What of a judged training is kept."""
+    names = ("train_seed", "commits", "steps", "train_seconds", "episodes", "seed", "scores")
+    return {name: judged[name] for name in names} | {"figures": judged["figures"]}
+
+
 def arms_table(judged: Mapping[str, Sequence[Judged]]) -> Table:
     """The figures of every training, one row each."""
     table = Table(

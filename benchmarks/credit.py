@@ -10,11 +10,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
-from benchmarks.arms import PROTOCOL, Judged, arms_table, judge
+from benchmarks.arms import PROTOCOL, arms_table, compact, judge
 from benchmarks.provenance import provenance
 from experiment.command_line import check_output, exit_code
 from experiment.config import Steps
@@ -88,12 +88,6 @@ def main() -> None:
         },
     )
     print_table(arms_table(judged))
-
-
-def compact(judged: Judged) -> dict[str, Any]:
-    """What of a judged training is kept."""
-    names = ("train_seed", "commits", "steps", "train_seconds", "episodes", "seed", "scores")
-    return {name: judged[name] for name in names} | {"figures": judged["figures"]}
 
 
 if __name__ == "__main__":

@@ -55,6 +55,41 @@ def tour_player(rng: np.random.Generator) -> Player:
     return play
 
 
+class ScriptedDodger:
+    """Walks left, punches and dodges knives, all from the RAM.
+
+    Ducking dodges a high knife, jumping in time a low one. A punch needs the button anew.
+    """
+
+    UP, DOWN, LEFT, RIGHT, PUNCH_RIGHT, PUNCH_LEFT = 1, 4, 3, 2, 12, 13
+    NEAR, FAR = 4, 30
+    """Pixels between a low knife and the player at which he jumps, and between which."""
+
+    def __init__(self) -> None:
+        """Begin with a punch."""
+        self._punched = False
+
+    def act(self, ram: NDArray[np.uint8]) -> int:
+        """The action after the RAM (128,) uint8."""
+        player = truth.player_x(ram)
+        knife = truth.projectile(ram)
+        if knife and self._comes(knife, ram, player):
+            if knife.top < truth.LOW:
+                return self.DOWN
+            if self.NEAR <= knife.distance(player) <= self.FAR:
+                return self.UP
+        self._punched = not self._punched
+        if ram[truth.ENEMY] == truth.THROWER and int(ram[truth.ENEMY_X]) - 54 > player:
+            return self.PUNCH_RIGHT if self._punched else self.RIGHT
+        return self.PUNCH_LEFT if self._punched else self.LEFT
+
+    @staticmethod
+    def _comes(knife: truth.Box, ram: NDArray[np.uint8], player: int) -> bool:
+        """Whether the player is where the thrower aims."""
+        thrower = int(ram[truth.ENEMY_X]) - 54
+        return (knife.left + 2 - player) * (thrower - player) >= 0
+
+
 def trained_player(run: Path, seed: int) -> Player:
     """The sampled policy of a run."""
     agent = load_agent(run)

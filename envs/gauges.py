@@ -177,8 +177,8 @@ class Reading(NamedTuple):
     """(M, 3) float32: what has happened since the screens before, each as a share of a gauge.
 
     ``damage`` is health that an enemy has taken. ``opponent`` is energy of the boss below its
-    lowest in this scene, and ``way`` is way beyond the furthest in this scene, so that nothing is
-    told twice.
+    lowest on this stage, and ``way`` is way beyond the furthest on this stage, over all lives of
+    the game, so that nothing is told twice.
     """
 
 
@@ -194,7 +194,7 @@ class GaugeReader:
         self._profile: NDArray[np.int32] | None = None
         self._shown = {gauge.name: np.zeros(num_envs, np.float32) for gauge in gauges}
         self._shown |= {name: np.zeros(num_envs, np.float32) for name in (HEALTH, OPPONENT, WAY)}
-        # Of the scene so far.
+        # On this stage of this game so far.
         self._lowest = np.zeros(num_envs, np.float32)
         self._furthest = np.zeros(num_envs, np.float32)
 
@@ -206,7 +206,8 @@ class GaugeReader:
             envs: (M,) int64, of which games they are.
         """
         before = {name: shown[envs] for name, shown in self._shown.items()}
-        scene = self._begins[envs]
+        begins, stage = self._begins[envs], self._stage[envs]
+        scene = begins.copy()
         self._begins[envs] = False
         values = [np.zeros((len(envs), 0), np.float32)]
         for gauge in self._gauges:
@@ -225,14 +226,16 @@ class GaugeReader:
                     value = self._walk(gauge, screens, envs, scene) / gauge.full
             self._shown[gauge.name][envs] = value.clip(0, 1)
             values.append(self._shown[gauge.name][envs, None])
-        return Reading(np.concatenate(values, axis=1), self._changes(before[HEALTH], envs, scene))
+        fresh = begins | (self._stage[envs] != stage)
+        changes = self._changes(before[HEALTH], envs, fresh)
+        return Reading(np.concatenate(values, axis=1), changes)
 
     def forget(self, envs: NDArray[np.int64]) -> None:
         """Take note that the next screens of these games (M,) begin an episode."""
         self._begins[envs] = True
 
-    def _changes(self, health: Values, envs: NDArray[np.int64], scene: NDArray[np.bool_]) -> Values:
-        """What has happened, (M, 3), where ``health`` was shown and perhaps a ``scene`` begins."""
+    def _changes(self, health: Values, envs: NDArray[np.int64], fresh: NDArray[np.bool_]) -> Values:
+        """What has happened, (M, 3), after ``health`` was shown; a stage may be ``fresh``."""
         after = {name: shown[envs] for name, shown in self._shown.items()}
         damage = (health - after[HEALTH]).clip(min=0)
         for gauge in self._gauges:
@@ -242,8 +245,8 @@ class GaugeReader:
                 if gauge.counted_by:
                     pixel = 1.5 / (gauge.columns[1] - gauge.columns[0])
                     damage[(after[gauge.counted_by] == 0) & (damage < pixel)] = 0
-        lowest = np.where(scene, after[OPPONENT], self._lowest[envs])
-        furthest = np.where(scene, after[WAY], self._furthest[envs])
+        lowest = np.where(fresh, after[OPPONENT], self._lowest[envs])
+        furthest = np.where(fresh, after[WAY], self._furthest[envs])
         self._lowest[envs] = np.minimum(lowest, after[OPPONENT])
         self._furthest[envs] = np.maximum(furthest, after[WAY])
         opponent, way = lowest - self._lowest[envs], self._furthest[envs] - furthest

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 ROM = "kung_fu_master"
 """Of which this is the RAM."""
 FLOOR, TIME, LIVES, ENEMY, PLAYER_X, PLAYER_HEALTH, ENEMY_HEALTH = 31, 27, 29, 50, 74, 75, 76
+ENEMY_X, THROWER_POSE = 72, 38
 PROJECTILE_X, PROJECTILE_Y, PROJECTILE_SHAPE, PROJECTILE_MIRRORED, ENEMY_FACING = 73, 96, 94, 86, 92
 """Addresses. Those of the floor and of the projectile's shape and mirroring were found for this
 project, by comparing the RAM with the pixels."""
 NO_PROJECTILE = 188
+THROWER, RAISED_ARM = 92, 0
+"""Values of ``ENEMY`` and of ``THROWER_POSE``. A raised arm announces a high knife."""
 FULL_HEALTH = 39
 LOW = 45
 """Row of the play area from which on a knife flies low: it takes a jump to dodge it."""
@@ -27,7 +30,7 @@ ENEMIES = {
     71: "small fighter, leaping",
     82: "small fighter, leaping",
     85: "red ball",
-    92: "knife thrower",
+    THROWER: "knife thrower",
     97: "air ball",
     134: "snake",
     154: "dragon",
@@ -102,6 +105,18 @@ def clock(ram: NDArray[np.uint8]) -> int:
 def player_x(ram: NDArray[np.uint8]) -> int:
     """Column of the player's middle in the play area, in pixels."""
     return int(ram[PLAYER_X]) - 49 - 8 + 4  # the play area starts at column 8; he is 8 wide
+
+
+def raised_arm(ram: NDArray[np.uint8]) -> tuple[slice, slice] | None:
+    """Rows and columns in the play area where a thrower holds up his arm, behind his back.
+
+    None if he does not, or stands at an edge of the screen.
+    """
+    if ram[ENEMY] != THROWER or ram[THROWER_POSE] != RAISED_ARM:
+        return None
+    middle = int(ram[ENEMY_X]) - 54
+    left = middle - 3 if ram[ENEMY_FACING] & 8 else middle + 2
+    return (slice(33, 40), slice(left, left + 2)) if 0 <= left < 142 else None
 
 
 def projectile(ram: NDArray[np.uint8]) -> Box | None:

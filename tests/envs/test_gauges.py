@@ -173,7 +173,7 @@ class Bars:
         return self.show(**shown).changes[0].tolist()
 
 
-def test_what_was_gained_in_a_scene_is_told_once():
+def test_what_was_gained_on_a_stage_is_told_once():
     bars = Bars()
     assert bars.changes() == [0, 0, 0]
     assert bars.changes(opponent=35) == pytest.approx([0, 4 * PIXEL, 0])
@@ -181,9 +181,14 @@ def test_what_was_gained_in_a_scene_is_told_once():
     assert bars.changes(opponent=39, move=-4) == [0, 0, 0]  # he has recovered
     assert bars.changes(opponent=34, move=6) == pytest.approx([0, PIXEL, 0.002])
     assert bars.changes(opponent=34, health=0) == pytest.approx([1, 0, 0])
-    # The next life begins anew, and nothing of the last one is taken back.
+    # The next life tells of what goes beyond the last one alone.
     assert bars.changes() == [0, 0, 0]
-    assert bars.changes(opponent=37, move=-3) == pytest.approx([0, 2 * PIXEL, 0.003])
+    assert bars.changes(opponent=34, move=-6) == [0, 0, 0]
+    assert bars.changes(opponent=33, move=-2) == pytest.approx([0, PIXEL, 0.002])
+    # So does the next game tell of everything anew.
+    bars.reader.forget(np.zeros(1, np.int64))
+    assert bars.changes() == [0, 0, 0]
+    assert bars.changes(opponent=33, move=2) == pytest.approx([0, 6 * PIXEL, 0.002])
 
 
 def test_the_next_floor_begins_with_its_lamp_dark():
@@ -193,6 +198,7 @@ def test_the_next_floor_begins_with_its_lamp_dark():
     reading = bars.show(lit=1)
     assert dict(zip(NAMES, reading.gauges[0], strict=True))[f"{STAGE}_2"] == 1
     assert reading.changes[0].tolist() == [0, 0, 0]
+    assert bars.changes(lit=1, opponent=38, move=3) == pytest.approx([0, PIXEL, 0.003])
 
 
 def test_the_lamps_count_though_the_last_one_blinks_and_the_floors_begin_again():
