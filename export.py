@@ -1,4 +1,4 @@
-"""Take a trained policy elsewhere: as an ONNX file, or as a directory for the Hugging Face Hub."""
+"""Take a trained policy elsewhere: as weights alone, as ONNX, as a directory for the Hub."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tyro
 from rich.console import Console
 
-from experiment.checkpoint import Checkpoint
+from experiment.checkpoint import Checkpoint, weights_alone, write_checkpoint
 from experiment.command_line import exit_code, install_command
 from experiment.errors import UserError
 from experiment.files import why_not_writable, write_each, write_file
@@ -31,10 +31,13 @@ PACKAGES = {"onnx": ("huggingface_hub", "onnx", "onnxscript"), "hub": ("huggingf
 
 @dataclass(frozen=True)
 class ExportConfig(Checked):
-    """Take a trained policy elsewhere; give ``--onnx``, ``--hub`` or both."""
+    """Take a trained policy elsewhere; give ``--weights``, ``--onnx`` or ``--hub``, or several."""
 
     checkpoint: Path
     """Checkpoint file, or a run directory (its latest checkpoint)."""
+    weights: Path | None = None
+    """File for a small checkpoint, ending in .safetensors: half precision, a sixth of the size.
+    ``evaluate.py`` plays it; no training can go on from it."""
     onnx: Path | None = None
     """File for the policy as ONNX, ending in .onnx; replaced if it is there."""
     hub: Path | None = None
@@ -42,13 +45,17 @@ class ExportConfig(Checked):
 
     def __post_init__(self) -> None:
         """Check every field; raises UserError naming the field, its value and what is allowed."""
-        if not (self.onnx or self.hub):
-            raise UserError("onnx or hub must be given, got neither")
+        if not (self.weights or self.onnx or self.hub):
+            raise UserError("weights, onnx or hub must be given, got none of them")
         super().__post_init__()
-        if self.onnx and self.onnx.suffix != ".onnx":
-            raise UserError(f"onnx must end in .onnx, got {self.onnx}")
-        if self.onnx and (why := why_not_writable(self.onnx)):
-            raise UserError(f"onnx must be a file that can be written, got {self.onnx}: {why}")
+        for name, path, ending in (
+            ("weights", self.weights, ".safetensors"),
+            ("onnx", self.onnx, ".onnx"),
+        ):
+            if path and path.suffix != ending:
+                raise UserError(f"{name} must end in {ending}, got {path}")
+            if path and (why := why_not_writable(path)):
+                raise UserError(f"{name} must be a file that can be written, got {path}: {why}")
         if self.hub and os.path.lexists(self.hub):
             raise UserError(f"hub must be a directory that is not there yet, got {self.hub}")
         if self.hub and (why := why_not_writable(self.hub)):
@@ -75,8 +82,6 @@ def export(config: ExportConfig) -> None:
         missing = [name for name in packages if not find_spec(name)]
         if getattr(config, output) and missing:
             raise UserError(f"{output} needs {', '.join(missing)}: {install_command('interop')}")
-    from interop.policy import export_policy  # its packages may be missing
-
     console = make_console()
     agent = load_agent(config.checkpoint)
     for _, reason in agent.checkpoint.unusable:
@@ -84,13 +89,24 @@ def export(config: ExportConfig) -> None:
     report = known_evaluation(agent.checkpoint, console)
     score = f"mean score {report.mean:,.0f}" if report else "not evaluated"
     console.print(f"{agent.checkpoint.path}: {agent.statistics.steps:,} steps, {score}")
-    policy = export_policy(agent, report)
     writes: list[Callable[[], object]] = []
-    if config.onnx:
-        writes.append(partial(write_onnx, policy, config.onnx, console))
-    if config.hub:
-        writes.append(partial(write_hub, policy, config.hub, console))
+    if config.weights:
+        writes.append(partial(write_weights, agent.checkpoint, config.weights, console))
+    if config.onnx or config.hub:
+        from interop.policy import export_policy  # its packages may be missing
+
+        policy = export_policy(agent, report)
+        if config.onnx:
+            writes.append(partial(write_onnx, policy, config.onnx, console))
+        if config.hub:
+            writes.append(partial(write_hub, policy, config.hub, console))
     write_each(writes)
+
+
+def write_weights(checkpoint: Checkpoint, path: Path, console: Console) -> None:
+    """Write what it takes to play and say so."""
+    write_checkpoint(path, weights_alone(checkpoint), checkpoint.state)
+    console.print(f"wrote {path}: weights alone, {path.stat().st_size / 2**20:.1f} MiB")
 
 
 def write_onnx(policy: "ExportedPolicy", path: Path, console: Console) -> None:

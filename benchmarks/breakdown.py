@@ -23,8 +23,10 @@ import agent.collector
 import agent.ppo
 import encoders.fidelity
 import monitoring.film
+import monitoring.gauges
 from benchmarks.provenance import provenance
 from encoders import RegionFinder
+from envs.gauges import GaugeReader
 from envs.vector import PlayArea
 from experiment.command_line import ROOT, check_output, exit_code
 from experiment.errors import UserError
@@ -37,9 +39,12 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "play": [(agent.collector.Part, "collect")],  # within "collect", in several threads
     "environment": [(PlayArea, "step")],  # within "play"
     "emulator": [(AtariVectorEnv, "step")],  # within "environment"
+    "gauges": [(GaugeReader, "read")],  # within "environment"
     "detector": [(RegionFinder, "__call__")],  # within "play"
     "update": [(agent.ppo.PPO, "update")],
     "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"
+    "credit": [(agent.ppo, "credit")],  # within "update"
+    "gauge curves": [(monitoring.gauges, "gauge_metrics")],
     "fidelity": [(encoders.fidelity, "artifact_fidelity")],
     "logging": [
         (Monitor, "begin"),
@@ -97,11 +102,12 @@ def shares(main: dict[str, float], others: dict[str, float]) -> dict[str, float]
     seconds = {name: main["collect"] * others[name] / others["play"] for name in others}
     seconds = {
         "emulator": seconds["emulator"],
-        "projection": seconds["environment"] - seconds["emulator"],
+        "projection": seconds["environment"] - seconds["emulator"] - seconds["gauges"],
+        "gauges": seconds["gauges"] + main["credit"] + main["gauge curves"],
         "detector": seconds["detector"],
         "acting": seconds["play"] - seconds["environment"] - seconds["detector"],
         "advantages": main["advantages"],
-        "learning": main["update"] - main["advantages"],
+        "learning": main["update"] - main["advantages"] - main["credit"],
         "fidelity": main["fidelity"],
         "logging": main["logging"],
         "pictures": main["pictures"],

@@ -85,6 +85,15 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Ten
     return tensors
 
 
+def weights_alone(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """What of a checkpoint it takes to play, in half precision: a sixth of its size."""
+    return {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith("model.")
+    }
+
+
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put back what ``capture`` took.
 
@@ -114,6 +123,8 @@ def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) 
     for name, value in _group(checkpoint, "optimizer").items():
         index, _, moment = name.partition(".")
         moments.setdefault(int(index), {})[moment] = value
+    if not moments:
+        raise CheckpointError(f"{checkpoint.path}: it holds weights alone, to play with")
     groups = optimizer.state_dict()["param_groups"]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if moments.keys() != set(range(len(parameters))) or "rng.cpu" not in checkpoint.tensors:

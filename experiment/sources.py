@@ -10,4 +10,5 @@ from settings import to_json
 def training_sources(finder: RegionFinder) -> dict[str, Any]:
     """What a checkpoint keeps, so that nobody plays it through something else."""
     game = to_json(GAME)
-    return {name: game[name] for name in ("rom", "rows", "columns")} | {"detector": finder.name}
+    shown = {name: game[name] for name in ("rom", "rows", "columns")}
+    return shown | {"gauges": list(GAME.gauge_names), "detector": finder.name}

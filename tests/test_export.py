@@ -16,13 +16,14 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
+import evaluate
 import export
 import train
 from agent.actor_critic import ActorCritic
 from envs import GAME
 from experiment import training_state
-from experiment.checkpoint import write_checkpoint
-from experiment.command_line import install_command
+from experiment.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from experiment.command_line import check_resumable, install_command
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.trained_agent import TrainedAgent, load_agent
 from interop.policy import ExportedPolicy, PolicyOutput
@@ -134,6 +135,28 @@ def test_onnx_tells_its_names_shapes_and_how_its_input_is_made(run_dir: Path, tm
     again = tmp_path / "again.onnx"
     assert export.main(["--checkpoint", str(run_dir), "--onnx", str(again)]) == 0
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_weights_alone_play_and_no_training_goes_on_from_them(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "small.safetensors"
+    assert export.main(["--checkpoint", str(run_dir), "--weights", str(path)]) == 0
+    assert f"wrote {path}: weights alone" in capsys.readouterr().out
+    whole, small = load_agent(run_dir), load_agent(path)
+    assert path.stat().st_size < whole.checkpoint.path.stat().st_size / 5
+    assert (small.config, small.projection) == (whole.config, whole.projection)
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(small.model.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+    report = tmp_path / "report.json"
+    flags = ["--checkpoint", str(path), "--episodes", "1", "--json", str(report)]
+    assert evaluate.main(flags) == 0
+    assert json.loads(report.read_text())[0]["steps"] == whole.statistics.steps
+    # Put into a run, it is told that there is nothing to go on from.
+    run = RunDirectory(run_dir)
+    shutil.copy(path, run.numbered()[-1])
+    with pytest.raises(CheckpointError, match="it holds weights alone, to play with"):
+        check_resumable(read_checkpoint(run.numbered()[-1]))
 
 
 def test_the_directory_holds_the_policy_and_how_it_scored(run_dir: Path, tmp_path: Path, capsys):
@@ -258,7 +281,9 @@ def test_a_newer_checkpoint_that_is_damaged_is_told(run_dir: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "onnx or hub must be given, got neither"),
+        ([], "weights, onnx or hub must be given, got none of them"),
+        (["--weights", "policy.pt"], "weights must end in .safetensors, got policy.pt"),
+        (["--weights", "nowhere/p.safetensors"], "weights must be a file that can be written"),
         (["--onnx", "policy.bin"], "onnx must end in .onnx, got policy.bin"),
         (["--onnx", "nowhere/policy.onnx"], "onnx: nowhere is not there"),
         (["--onnx", "x" * 5000 + ".onnx"], "onnx: its name is too long"),
