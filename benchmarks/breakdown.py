@@ -26,7 +26,6 @@ import monitoring.film
 import monitoring.gauges
 from benchmarks.provenance import provenance
 from encoders import RegionFinder
-from envs.gauges import GaugeReader
 from envs.vector import PlayArea
 from experiment.command_line import ROOT, check_output, exit_code
 from experiment.errors import UserError
@@ -39,7 +38,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "play": [(agent.collector.Part, "collect")],  # within "collect", in several threads
     "environment": [(PlayArea, "step")],  # within "play"
     "emulator": [(AtariVectorEnv, "step")],  # within "environment"
-    "gauges": [(GaugeReader, "read")],  # within "environment"
+    "gauges": [(PlayArea, "_read_gauges")],  # within "environment"
     "detector": [(RegionFinder, "__call__")],  # within "play"
     "update": [(agent.ppo.PPO, "update")],
     "advantages": [(agent.ppo, "generalized_advantages")],  # within "update"

@@ -110,12 +110,13 @@ class Number:
 
     def read(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The number in (N, H, W, 3), (N,). What is no digit counts as 0."""
-        columns = (np.array(self.columns)[:, None] + np.arange(6)).ravel()
-        rows = slice(self.row, self.row + 7)
-        pixels = _coloured(screens[:, rows][:, :, columns], self.colour)
-        bits = pixels.reshape(len(screens), 7, len(self.columns), 6) @ _BITS  # (N, 7, D)
-        digits = (bits.transpose(0, 2, 1)[:, :, None] == _DIGITS).all(axis=3).argmax(axis=2)
-        return digits @ 10 ** np.arange(len(self.columns) - 1, -1, -1)
+        first, rows = self.columns[0], slice(self.row, self.row + 7)
+        pixels = _coloured(screens[:, rows, first : self.columns[-1] + 6], self.colour)
+        number = np.zeros(len(screens), np.int64)
+        for column in self.columns:
+            bits = np.packbits(pixels[:, :, column - first : column - first + 6], axis=2)[..., 0]
+            number = 10 * number + (bits[:, None] == _DIGITS).all(axis=2).argmax(axis=1)
+        return number
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,9 @@ class Camera:
         return *self.rows, *self.columns
 
     def profile(self, screens: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Column sums (N, W) of every fourth row of the wall."""
-        rows = slice(self.rows[0], self.rows[1], 4)
-        wall = screens[:, rows, slice(*self.columns)]
-        return wall.sum(axis=(1, 3), dtype=np.int32)
+        """Column sums (N, W) of the red in every eighth row of the wall."""
+        rows = slice(self.rows[0], self.rows[1], 8)
+        return screens[:, rows, slice(*self.columns), 0].sum(axis=1, dtype=np.int32)
 
     def motion(self, before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.int64]:
         """Pixels (N,) by which ``after`` lies further right than ``before``; 0 if nothing fits."""
@@ -289,11 +289,11 @@ def gauge_names(gauges: Sequence[Gauge]) -> tuple[str, ...]:
 
 
 def _coloured(pixels: NDArray[np.uint8], colour: Colour) -> NDArray[np.bool_]:
-    return (pixels == np.array(colour, np.uint8)).all(axis=-1)
+    red, green, blue = colour
+    return (pixels[..., 0] == red) & (pixels[..., 1] == green) & (pixels[..., 2] == blue)
 
 
-_BITS = 1 << np.arange(5, -1, -1)
-_DIGITS = np.array(
+_DIGITS = 4 * np.array(
     [
         [30, 51, 51, 51, 51, 51, 30],
         [12, 28, 12, 12, 12, 12, 30],
@@ -307,4 +307,4 @@ _DIGITS = np.array(
         [30, 51, 51, 31, 3, 35, 30],
     ]
 )
-"""Bits of the seven rows of each digit, as Kung-Fu Master draws them."""
+"""Bits of the seven rows of each digit, as Kung-Fu Master draws them, with two more behind."""

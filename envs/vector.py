@@ -174,27 +174,32 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
         stacks[:, :-1] = self._stacks[:, 1:]
         stacks[:, -1] = frames
         ended = np.flatnonzero(terminated | truncated)
+        final_screens = infos["final_obs"][ended, 0] if len(ended) else screens[:0, 0]
         if len(ended):
             final_obs = stacks.copy()
-            final_screens = infos["final_obs"][ended, 0]
             final_obs[ended, -1] = self._observe(final_screens)
             infos["final_obs"] = final_obs
             stacks[ended] = frames[ended, None]
-            final = self._gauges.read(final_screens, ended)
-            self._gauges.forget(ended)
-            gauges, changes = self._gauges.read(self._screens, self._all)
-            infos["final_gauges"] = gauges.copy()
-            infos["final_gauges"][ended] = final.gauges
-            changes[ended] = final.changes
-        else:
-            gauges, changes = self._gauges.read(self._screens, self._all)
-        infos |= {"gauges": gauges, "changes": changes}
+        infos |= self._read_gauges(ended, final_screens)
         self._stacks = stacks
         return stacks, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """The native screens after the last step, N times (H, W, 3) uint8."""
         return tuple(self._screens)
+
+    def _read_gauges(
+        self, ended: NDArray[np.int64], final_screens: NDArray[np.uint8]
+    ) -> dict[str, Any]:
+        """What is in ``infos`` of the gauges after a step that ``ended`` some episodes."""
+        if not len(ended):
+            return self._gauges.read(self._screens, self._all)._asdict()
+        final = self._gauges.read(final_screens, ended)
+        self._gauges.forget(ended)
+        gauges, changes = self._gauges.read(self._screens, self._all)
+        final_gauges = gauges.copy()
+        final_gauges[ended], changes[ended] = final
+        return {"gauges": gauges, "final_gauges": final_gauges, "changes": changes}
 
     def _observe(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Native RGB (N, H, W, 3) to play areas, projected."""
