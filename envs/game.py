@@ -6,7 +6,7 @@ from typing import cast
 
 from ale_py import ALEInterface, LoggerMode, roms
 
-from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Bar, Camera, Gauge, Lamps, Number, gauge_names
+from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Bar, Gauge, Lamps, Number, Way, gauge_names
 
 STACK = 4
 """Sequential frames in one observation, oldest first."""
@@ -119,9 +119,16 @@ KUNG_FU_MASTER = Game(
         Bar(HEALTH, 43, (49, 88), (232, 232, 74), taken_by="clock", counted_by=OPPONENT),
         Bar(OPPONENT, 51, (49, 88), (184, 50, 50)),
         Lamps(STAGE, 34, column=28, pitch=8, count=5, colour=(167, 26, 26)),
-        Number("lives", 31, (99,), (214, 214, 214), full=9),
-        Number("clock", 10, (31, 39, 47, 55), (214, 214, 214), full=2000),
-        Camera(WAY, rows=(58, 96), columns=(8, 160), full=1000),
+        Number("lives", 31, column=99, digits=1, colour=(214, 214, 214), full=9),
+        Number("clock", 10, column=31, digits=4, colour=(214, 214, 214), full=2000),
+        Way(
+            WAY,
+            rows=(58, 96),
+            columns=(8, 160),
+            player_rows=(96, 160),
+            player_colour=(214, 214, 214),
+            full=1100,
+        ),
     ),
 )
 GAME = KUNG_FU_MASTER

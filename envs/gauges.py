@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,12 +89,13 @@ class Lamps:
 
 @dataclass(frozen=True)
 class Number:
-    """A number of one colour, digits 6 wide and 7 high."""
+    """A number of one colour, digits 6 wide and 7 high, 8 columns from one to the next."""
 
     name: str
     row: int
-    columns: tuple[int, ...]
-    """First column of each digit, the highest first."""
+    column: int
+    """First column of the highest digit."""
+    digits: int
     colour: Colour
     full: int
     """Number that is shown as 1."""
@@ -106,36 +108,42 @@ class Number:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """First row, row behind the last, first column, column behind the last."""
-        return self.row, self.row + 7, self.columns[0], self.columns[-1] + 6
+        return self.row, self.row + 7, self.column, self.column + 8 * self.digits
 
     def read(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The number in (N, H, W, 3), (N,). What is no digit counts as 0."""
-        first, rows = self.columns[0], slice(self.row, self.row + 7)
-        pixels = _coloured(screens[:, rows, first : self.columns[-1] + 6], self.colour)
-        number = np.zeros(len(screens), np.int64)
-        for column in self.columns:
-            bits = np.packbits(pixels[:, :, column - first : column - first + 6], axis=2)[..., 0]
-            number = 10 * number + (bits[:, None] == _DIGITS).all(axis=2).argmax(axis=1)
-        return number
+        top, bottom, left, right = self.box
+        rows = np.packbits(_coloured(screens[:, top:bottom, left:right], self.colour), axis=2)
+        shapes = _shape(rows.transpose(0, 2, 1))  # (N, D)
+        numbers = (shapes[:, :, None] == _DIGITS).argmax(axis=2)
+        return numbers @ 10 ** np.arange(self.digits - 1, -1, -1)
 
 
 @dataclass(frozen=True)
-class Camera:
-    """How far the picture has scrolled sideways, to either side, since the scene began.
+class Way:
+    """How far the player is, to either side, from where he stood when the scene began.
 
-    Column sums of the wall behind the fight are compared with those of the frame before, moved by
-    up to ``reach`` pixels. The smallest difference tells the motion.
+    That is his place in the picture, and how far the picture has scrolled. Column sums of the wall
+    behind the fight are compared with those of the frame before, moved by up to ``reach`` pixels.
+    The smallest difference tells the motion. The player is where most of his colour is.
     """
 
     name: str
     rows: tuple[int, int]
     """First row of the wall and the row behind its last."""
     columns: tuple[int, int]
-    """First column of the wall and the column behind its last."""
+    """First column of wall and floor and the column behind its last."""
+    player_rows: tuple[int, int]
+    """First row in which the player stands and the row behind his last."""
+    player_colour: Colour
     full: int
     """Pixels that are shown as 1."""
     reach: int = 6
-    """Most pixels in one agent step."""
+    """Most pixels that the picture scrolls in one agent step."""
+    player_width: int = 9
+    """Columns that he takes."""
+    player_pixels: int = 8
+    """Pixels of his colour in every fourth row, below which he is not there."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,7 +153,22 @@ class Camera:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """First row, row behind the last, first column, column behind the last."""
-        return *self.rows, *self.columns
+        return self.rows[0], self.player_rows[1], *self.columns
+
+    def place(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Column of the player in (N, H, W, 3), (N,); -1 where he is not seen."""
+        rows = slice(self.player_rows[0], self.player_rows[1], 4)
+        area = np.ascontiguousarray(screens[:, rows, slice(*self.columns)])
+        count, height, width, _ = area.shape
+        tall = area.reshape(count * height, width, 3)  # one image: OpenCV is called once
+        colour = np.array(self.player_colour)
+        his = np.asarray(cv2.inRange(tall, colour, colour), np.uint8) >> 7
+        his = his.reshape(count, height, width)
+        sums = np.cumsum(his.sum(axis=1, dtype=np.int32), axis=1)
+        found = sums[:, self.player_width :] - sums[:, : -self.player_width]
+        column = found.argmax(axis=1)
+        seen = found[np.arange(len(column)), column] >= self.player_pixels
+        return np.where(seen, column, -1)
 
     def profile(self, screens: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Column sums (N, W) of the red in every eighth row of the wall."""
@@ -155,17 +178,20 @@ class Camera:
     def motion(self, before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.int64]:
         """Pixels (N,) by which ``after`` lies further right than ``before``; 0 if nothing fits."""
         reach, width = self.reach, before.shape[1]
-        fixed = after[:, reach : width - reach]
-        windows = np.lib.stride_tricks.sliding_window_view(before, fixed.shape[1], axis=1)
-        differences = np.abs(windows - fixed[:, None]).sum(axis=2)  # (N, 2 * reach + 1)
+        changed = np.flatnonzero((before != after).any(axis=1))  # most pictures stand still
+        fixed = after[changed, reach : width - reach]
+        windows = np.lib.stride_tricks.sliding_window_view(before[changed], fixed.shape[1], axis=1)
+        differences = np.abs(windows - fixed[:, None]).sum(axis=2)  # (M, 2 * reach + 1)
         best = differences.argmin(axis=1)
-        rows = np.arange(len(best))
-        fits = differences[rows, best] <= 0.02 * fixed.sum(axis=1)
-        still = differences[:, reach] == differences[rows, best]  # a plain wall tells of no motion
-        return np.where(fits & ~still, reach - best, 0)
+        smallest = differences[np.arange(len(changed)), best]
+        fits = smallest <= 0.02 * fixed.sum(axis=1)
+        still = differences[:, reach] == smallest  # a plain wall tells of no motion
+        motion = np.zeros(len(before), np.int64)
+        motion[changed] = np.where(fits & ~still, reach - best, 0)
+        return motion
 
 
-Gauge = Bar | Lamps | Number | Camera
+Gauge = Bar | Lamps | Number | Way
 
 
 class Reading(NamedTuple):
@@ -190,7 +216,10 @@ class GaugeReader:
         self._gauges = gauges
         self._begins = np.ones(num_envs, bool)  # whether the next screen begins an episode
         self._stage = np.zeros(num_envs, np.int64)
-        self._walked = np.zeros(num_envs, np.int64)
+        self._scrolled = np.zeros(num_envs, np.int64)
+        self._place = np.zeros(num_envs, np.int64)
+        self._start = np.zeros(num_envs, np.int64)
+        self._waits = np.ones(num_envs, bool)  # for the player to be seen in this scene
         self._profile: NDArray[np.int32] | None = None
         self._shown = {gauge.name: np.zeros(num_envs, np.float32) for gauge in gauges}
         self._shown |= {name: np.zeros(num_envs, np.float32) for name in (HEALTH, OPPONENT, WAY)}
@@ -222,7 +251,7 @@ class GaugeReader:
                     continue
                 case Number():
                     value = gauge.read(screens) / gauge.full
-                case Camera():
+                case Way():
                     value = self._walk(gauge, screens, envs, scene) / gauge.full
             self._shown[gauge.name][envs] = value.clip(0, 1)
             values.append(self._shown[gauge.name][envs, None])
@@ -268,19 +297,25 @@ class GaugeReader:
 
     def _walk(
         self,
-        camera: Camera,
+        way: Way,
         screens: NDArray[np.uint8],
         envs: NDArray[np.int64],
         scene: NDArray[np.bool_],
     ) -> NDArray[np.int64]:
-        """Pixels (M,) that the camera is away from where the scene began."""
-        profile = camera.profile(screens)
+        """Pixels (M,) that the player is away from where he was first seen in the scene."""
+        profile = way.profile(screens)
         if self._profile is None:
             self._profile = np.zeros((len(self._begins), profile.shape[1]), np.int32)
-        walked = self._walked[envs] + camera.motion(self._profile[envs], profile)
+        scrolled = self._scrolled[envs] - way.motion(self._profile[envs], profile)
         self._profile[envs] = profile
-        self._walked[envs] = np.where(scene, 0, walked)
-        return np.abs(self._walked[envs])
+        self._scrolled[envs] = np.where(scene, 0, scrolled)
+        found = way.place(screens)
+        self._place[envs] = np.where(found < 0, self._place[envs], found)  # where he was seen last
+        position = self._scrolled[envs] + self._place[envs]
+        waits = self._waits[envs] | scene
+        self._start[envs] = np.where(waits, position, self._start[envs])
+        self._waits[envs] = waits & (found < 0)
+        return np.abs(position - self._start[envs])
 
 
 def gauge_names(gauges: Sequence[Gauge]) -> tuple[str, ...]:
@@ -293,18 +328,26 @@ def _coloured(pixels: NDArray[np.uint8], colour: Colour) -> NDArray[np.bool_]:
     return (pixels[..., 0] == red) & (pixels[..., 1] == green) & (pixels[..., 2] == blue)
 
 
-_DIGITS = 4 * np.array(
-    [
-        [30, 51, 51, 51, 51, 51, 30],
-        [12, 28, 12, 12, 12, 12, 30],
-        [30, 35, 3, 30, 48, 48, 63],
-        [30, 35, 3, 6, 3, 35, 30],
-        [6, 14, 22, 38, 63, 6, 6],
-        [63, 48, 48, 62, 3, 35, 62],
-        [30, 49, 48, 62, 51, 51, 30],
-        [63, 33, 3, 6, 12, 12, 12],
-        [30, 51, 51, 30, 51, 51, 30],
-        [30, 51, 51, 31, 3, 35, 30],
-    ]
+def _shape(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Seven rows (..., 7) of eight pixels each, as bits, to one number (...)."""
+    return rows @ (256 ** np.arange(7))
+
+
+_DIGITS = _shape(
+    4  # two more columns, which are blank
+    * np.array(
+        [
+            [30, 51, 51, 51, 51, 51, 30],
+            [12, 28, 12, 12, 12, 12, 30],
+            [30, 35, 3, 30, 48, 48, 63],
+            [30, 35, 3, 6, 3, 35, 30],
+            [6, 14, 22, 38, 63, 6, 6],
+            [63, 48, 48, 62, 3, 35, 62],
+            [30, 49, 48, 62, 51, 51, 30],
+            [63, 33, 3, 6, 12, 12, 12],
+            [30, 51, 51, 30, 51, 51, 30],
+            [30, 51, 51, 31, 3, 35, 30],
+        ]
+    )
 )
-"""Bits of the seven rows of each digit, as Kung-Fu Master draws them, with two more behind."""
+"""Shapes of the digits as Kung-Fu Master draws them."""

@@ -67,15 +67,16 @@ def test_a_failed_process_is_an_error_with_what_it_printed():
 def test_shares_sum_to_one_and_split_what_the_threads_did():
     # Two threads: 10 s of collecting on the wall, 20 s in them, of these 8 s in the emulator.
     main = {"collect": 10.0, "update": 9.0, "advantages": 1.0, "fidelity": 0.2}
-    main |= {"logging": 0.1, "pictures": 0.3, "film": 0.4}
-    others = {"play": 20.0, "environment": 11.0, "emulator": 8.0, "detector": 1.0}
+    main |= {"logging": 0.1, "pictures": 0.3, "film": 0.4, "credit": 0.5, "gauge curves": 0.0}
+    others = {"play": 20.0, "environment": 11.0, "emulator": 8.0, "detector": 1.0, "gauges": 1.0}
     found = shares(main, others)
     assert sum(found.values()) == pytest.approx(1.0)
     assert found["emulator"] == pytest.approx(4.0 / 20)
-    assert found["projection"] == pytest.approx(1.5 / 20)
+    assert found["projection"] == pytest.approx(1.0 / 20)
+    assert found["gauges"] == pytest.approx(1.0 / 20)
     assert found["detector"] == pytest.approx(0.5 / 20)
     assert found["acting"] == pytest.approx(4.0 / 20)
-    assert found["learning"] == pytest.approx(8.0 / 20)
+    assert found["learning"] == pytest.approx(7.5 / 20)
     assert found["film"] == pytest.approx(0.4 / 20)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs
-from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Camera, GaugeReader, Reading, gauge_names
+from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, GaugeReader, Reading, Way, gauge_names
 from envs.kung_fu_master import ram as truth
 from tests.envs.games import CARNIVAL, playing
 
@@ -146,6 +146,9 @@ def test_the_way_grows_onward_whatever_the_direction(floor: int, onward: int, ba
         assert game.way == 0
 
 
+WALL = Way(WAY, (0, 8), (0, 120), player_rows=(0, 8), player_colour=(1, 2, 3), full=100)
+
+
 class Bars:
     """Screens made by hand, of a health bar, a boss's bar and a wall with pillars."""
 
@@ -165,6 +168,7 @@ class Bars:
                 screen[10 + row, 55 + column] = 214 * (bits >> (5 - column) & 1)
         self.shift += move
         screen[58:96] = (66, 72, 200)
+        screen[120:155, 70:78] = 214  # the player
         pillars = (np.arange(-320, 320, 37) + self.shift) % 640
         screen[58:96, pillars[pillars < 160]] = (232, 232, 74)
         return self.reader.read(screen[None], np.zeros(1, np.int64))
@@ -177,18 +181,18 @@ def test_what_was_gained_on_a_stage_is_told_once():
     bars = Bars()
     assert bars.changes() == [0, 0, 0]
     assert bars.changes(opponent=35) == pytest.approx([0, 4 * PIXEL, 0])
-    assert bars.changes(opponent=35, move=4) == pytest.approx([0, 0, 0.004])
+    assert bars.changes(opponent=35, move=4) == pytest.approx([0, 0, 4 / 1100])
     assert bars.changes(opponent=39, move=-4) == [0, 0, 0]  # he has recovered
-    assert bars.changes(opponent=34, move=6) == pytest.approx([0, PIXEL, 0.002])
+    assert bars.changes(opponent=34, move=6) == pytest.approx([0, PIXEL, 2 / 1100])
     assert bars.changes(opponent=34, health=0) == pytest.approx([1, 0, 0])
     # The next life tells of what goes beyond the last one alone.
     assert bars.changes() == [0, 0, 0]
     assert bars.changes(opponent=34, move=-6) == [0, 0, 0]
-    assert bars.changes(opponent=33, move=-2) == pytest.approx([0, PIXEL, 0.002])
+    assert bars.changes(opponent=33, move=-2) == pytest.approx([0, PIXEL, 2 / 1100])
     # So does the next game tell of everything anew.
     bars.reader.forget(np.zeros(1, np.int64))
     assert bars.changes() == [0, 0, 0]
-    assert bars.changes(opponent=33, move=2) == pytest.approx([0, 6 * PIXEL, 0.002])
+    assert bars.changes(opponent=33, move=2) == pytest.approx([0, 6 * PIXEL, 2 / 1100])
 
 
 def test_the_next_floor_begins_with_its_lamp_dark():
@@ -198,7 +202,7 @@ def test_the_next_floor_begins_with_its_lamp_dark():
     reading = bars.show(lit=1)
     assert dict(zip(NAMES, reading.gauges[0], strict=True))[f"{STAGE}_2"] == 1
     assert reading.changes[0].tolist() == [0, 0, 0]
-    assert bars.changes(lit=1, opponent=38, move=3) == pytest.approx([0, PIXEL, 0.003])
+    assert bars.changes(lit=1, opponent=38, move=3) == pytest.approx([0, PIXEL, 3 / 1100])
 
 
 def test_the_lamps_count_though_the_last_one_blinks_and_the_floors_begin_again():
@@ -217,21 +221,38 @@ def test_the_lamps_count_though_the_last_one_blinks_and_the_floors_begin_again()
     assert [stage(lit=lit) for lit in (0, 1)] == [1, 1]
 
 
+def test_the_way_is_that_of_the_player_though_the_picture_stands_still():
+    game = Watched(sticky=0.0)
+    game.begin(2)
+    first = game.gauges[WAY]
+    ways, columns = [], []
+    for _ in range(80):
+        game.write(PLAYER_HEALTH=truth.FULL_HEALTH)
+        game.step(RIGHT)
+        ways.append(game.gauges[WAY])
+        columns.append(truth.player_x(game.env.ram))
+    standing = np.flatnonzero(np.array(columns) < 70)  # in the middle the picture scrolls
+    assert len(standing) > 5
+    assert first == 0
+    moved = np.array(columns)[standing] - columns[0]
+    np.testing.assert_allclose(np.array(ways)[standing] * 1100, moved + ways[0] * 1100, atol=7)
+
+
 @pytest.mark.parametrize("move", range(-6, 7))
-def test_the_camera_measures_every_motion_up_to_its_reach(move: int):
-    camera = Camera(WAY, rows=(0, 8), columns=(0, 120), full=100)
+def test_every_motion_of_the_picture_up_to_the_reach_is_measured(move: int):
+    way = replace(WALL, columns=(0, 120))
     wall = np.random.default_rng(0).integers(0, 255, (8, 200, 3), dtype=np.uint8)
     before, after = wall[:, 40:160], wall[:, 40 - move : 160 - move]
-    profiles = [camera.profile(screen[None]) for screen in (before, after)]
-    assert camera.motion(*profiles).tolist() == [move]
+    profiles = [way.profile(screen[None]) for screen in (before, after)]
+    assert way.motion(*profiles).tolist() == [move]
 
 
-def test_a_camera_that_sees_another_place_or_a_plain_wall_has_not_moved():
-    camera = Camera(WAY, rows=(0, 8), columns=(0, 120), full=100)
+def test_another_place_and_a_plain_wall_tell_of_no_motion():
+    way = replace(WALL, columns=(0, 120))
     walls = np.random.default_rng(0).integers(0, 255, (2, 8, 120, 3), dtype=np.uint8)
-    assert camera.motion(*(camera.profile(wall[None]) for wall in walls)).tolist() == [0]
-    plain = camera.profile(np.full((1, 8, 120, 3), 7, np.uint8))
-    assert camera.motion(plain, plain).tolist() == [0]
+    assert way.motion(*(way.profile(wall[None]) for wall in walls)).tolist() == [0]
+    plain = way.profile(np.full((1, 8, 120, 3), 7, np.uint8))
+    assert way.motion(plain, plain).tolist() == [0]
 
 
 def test_many_games_together_show_what_each_shows_alone():
@@ -281,9 +302,7 @@ def test_every_value_has_a_name_of_its_own_and_lies_between_0_and_1():
 @pytest.mark.parametrize("index", range(len(GAME.gauges)))
 def test_a_gauge_outside_of_the_screen_is_named(index: int):
     gauge = GAME.gauges[index]
-    outside = (
-        replace(gauge, rows=(200, 211)) if isinstance(gauge, Camera) else replace(gauge, row=210)
-    )
+    outside = replace(gauge, rows=(200, 211)) if isinstance(gauge, Way) else replace(gauge, row=210)
     with pytest.raises(ValueError, match=rf"gauge {gauge.name} of Kung-Fu Master must lie within"):
         _ = replace(GAME, gauges=(outside,)).screen
 
