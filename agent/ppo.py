@@ -1,6 +1,6 @@
 """Learning: proximal policy optimisation with a reconstruction loss on the shared encoder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, cast
 
@@ -52,8 +52,7 @@ class PPOConfig(Checked):
     normalize_advantages: bool = True
     """Shift and scale a rollout's advantages to mean 0 and standard deviation 1."""
     max_grad_norm: Annotated[float, Within(0, 10**6, above=True)] = 0.5
-    """The gradients of actor and critic are scaled down to this norm, those of the autoencoder
-    on their own to the same: what one of them has to learn must not slow down the other."""
+    """Gradients are scaled down to this global norm."""
     value_coef: Annotated[float, Within(0, 10**6)] = 0.5
     """Factor of the value loss."""
     entropy_coef: Annotated[float, Within(0, 10**6)] = 0.003
@@ -107,13 +106,6 @@ class Minibatch(NamedTuple):
     old_log_probs: Tensor  # (B,)
     advantages: Tensor  # (B,)
     returns: Tensor  # (B,)
-
-
-def _norm(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Norm of all their gradients, a scalar."""
-    return nn.utils.get_total_norm(
-        [gradient for gradient in (one.grad for one in parameters) if gradient is not None]
-    )
 
 
 class PPO:
@@ -177,7 +169,7 @@ class PPO:
         explained = 1 - advantages.var() / (returns.var() + 1e-8)
         if config.normalize_advantages:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        groups = self.model.parameter_groups()
+        parameters = list(self.model.parameters())
         history: list[Tensor] = []
         names: list[str] = []
         skipped = 0
@@ -187,20 +179,17 @@ class PPO:
             loss = torch.stack([coefficients[name] * losses[name] for name in losses]).sum()
             self.optimizer.zero_grad()
             loss.backward()
-            norms = {owner: _norm(parameters) for owner, parameters in groups.items()}
-            norm = torch.stack([*norms.values()]).square().sum().sqrt()
+            norm = nn.utils.get_total_norm(
+                [grad for grad in (p.grad for p in parameters) if grad is not None]
+            )
             if not torch.isfinite(loss + norm):
                 self._skip(loss.item(), norm.item())
                 skipped += 1
                 continue
             self._skipped = 0
-            limit = config.max_grad_norm
-            scales = {owner: (own / limit).clamp(min=1.0) for owner, own in norms.items()}
-            for parameter in groups["branches"]:  # few numbers
-                if parameter.grad is not None:
-                    parameter.grad *= scales["autoencoder"] / scales["branches"]
             # Fused Adam divides the gradients by this while it reads them, which saves a pass.
-            self.optimizer.grad_scale = scales["autoencoder"]  # pyright: ignore[reportAttributeAccessIssue]
+            scale = (norm / config.max_grad_norm).clamp(min=1.0)
+            self.optimizer.grad_scale = scale  # pyright: ignore[reportAttributeAccessIssue]
             self.optimizer.step()
             row = {f"loss/{name}": value for name, value in losses.items()}
             row |= metrics | {"gradients/norm": norm}

@@ -303,29 +303,6 @@ def test_gradients_are_scaled_down_to_the_limit():
     assert max(steps) < 1e-6
 
 
-def test_each_side_is_scaled_down_on_its_own():
-    def learned(limit: float) -> dict[str, float]:
-        """Norm of the gradients of each owner, as the optimizer takes them."""
-        model = make_model()
-        config = PPOConfig(num_steps=STEPS, num_minibatches=1, num_epochs=1, max_grad_norm=limit)
-        ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-        rollout = make_rollout(model)
-        rollout.values += 50 * torch.randn_like(rollout.values)  # a critic that errs
-        torch.manual_seed(1)
-        ppo.update(rollout, steps=0, progress=0.0)
-        return {  # Adam leaves them behind as it took them
-            owner: torch.cat([one.grad.flatten() for one in parameters]).norm().item()
-            for owner, parameters in model.parameter_groups().items()
-        }
-
-    free = learned(1e6)
-    low, high = sorted(free.values())
-    assert low < high / 1.2
-    between = (low + high) / 2
-    limited = {owner: min(norm, between) for owner, norm in free.items()}
-    assert learned(between) == pytest.approx(limited)
-
-
 def test_normalisation_is_fitted_at_the_start_then_frozen():
     model = make_model()
     update(model, make_rollout(model), steps=99, normalizer_steps=100)
