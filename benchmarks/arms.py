@@ -168,8 +168,8 @@ def figures(result: Mapping[str, Any]) -> dict[str, float | None]:
         "hits_per_1000_steps": 1000 * events("projectiles", "suffered") / steps,
         "steps_per_life": _share(steps, lives),
         "reached_floor_2": float(np.mean([game["floors_cleared"] > 0 for game in games])),
-        "boss_hit": float(np.mean([game["boss_energy"] < FULL_HEALTH for game in games])),
-        "boss_energy": float(np.mean([game["boss_energy"] for game in games])) / FULL_HEALTH,
+        "boss_hit": float(np.mean([game["lowest_boss_energy"] < FULL_HEALTH for game in games])),
+        "boss_energy": float(np.mean([game["lowest_boss_energy"] for game in games])) / FULL_HEALTH,
         "floors_cleared": float(np.mean([game["floors_cleared"] for game in games])),
         "recall": result["artifact_recall"],
     }

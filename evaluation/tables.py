@@ -67,7 +67,7 @@ def table_rows(reports: Sequence[Report]) -> list[Row]:
             if label:
                 rows.append(Row(label, cells, f"{heading}, in a game"))
             else:
-                rows.append(Row(f"highest {heading}, in a game", cells))
+                rows.append(Row(f"{heading}, in a game", cells))
     return rows
 
 

@@ -104,16 +104,16 @@ class GameLog:
         """What was counted so far.
 
         Returns:
-            ``floor``, the highest that was reached; ``floors_cleared``, how many were left behind;
-            ``boss_energy``, the lowest of any boss (39 is untouched, 0 beaten); ``lives_lost`` and
+            ``highest_floor`` that was reached; ``floors_cleared``, how many were left behind;
+            ``lowest_boss_energy`` of any boss (39 is untouched, 0 beaten); ``lives_lost`` and
             ``damage`` (health points, 39 a life) by cause; ``projectiles`` by kind: how many were
             ``thrown``, ``dodged`` and ``suffered``; the last two may be fewer: a life or a floor
             can end in between; and ``knives``, the same for the knife by its height.
         """
         return {
-            "floor": self._floor,
+            "highest_floor": self._floor,
             "floors_cleared": self._cleared,
-            "boss_energy": self._boss_energy,
+            "lowest_boss_energy": self._boss_energy,
             "lives_lost": dict(self._lives),
             "damage": dict(self._damage + self._undecided),
             "projectiles": _by_kind(self._projectiles),

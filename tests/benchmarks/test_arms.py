@@ -25,7 +25,7 @@ def game(cleared: int, energy: int, lives: int, **knives: dict[str, int]) -> dic
         sum(one[event] for one in knives.values()) for event in ("dodged", "suffered")
     )
     return {
-        "floor": 1 + cleared, "floors_cleared": cleared, "boss_energy": energy,
+        "highest_floor": 1 + cleared, "floors_cleared": cleared, "lowest_boss_energy": energy,
         "lives_lost": {"knife": lives}, "damage": {}, "knives": knives,
         "projectiles": {"knife": counts(dodged, suffered), "boomerang": counts(0, 1)},
     }  # fmt: skip

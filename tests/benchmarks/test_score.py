@@ -16,8 +16,8 @@ from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
 
 FACTS = {
-    "floor": 1, "floors_cleared": 0, "boss_energy": 39, "lives_lost": {}, "damage": {},
-    "projectiles": {}, "knives": {},
+    "highest_floor": 1, "floors_cleared": 0, "lowest_boss_energy": 39,
+    "lives_lost": {}, "damage": {}, "projectiles": {}, "knives": {},
 }  # fmt: skip
 
 

@@ -40,7 +40,10 @@ def test_rows_stand_under_their_heading():
 
 
 def test_what_only_a_later_game_has_stands_under_the_same_heading():
-    facts = [{"damage": {"knife": 7}, "floor": 1}, {"damage": {"henchman": 3}, "floor": 2}]
+    facts = [
+        {"damage": {"knife": 7}, "highest_floor": 1},
+        {"damage": {"henchman": 3}, "highest_floor": 2},
+    ]
     rows = table_rows([report_on([PlayedGame(100.0, 5, False, fact) for fact in facts], "a")])
     assert [(row.heading, row.name) for row in rows[-3:]] == [
         ("damage, in a game", "knife"),

@@ -48,7 +48,7 @@ def counts(thrown: int, dodged: int, suffered: int) -> dict[str, int]:
 
 def test_nothing_happened():
     assert facts(ram(), ram()) == {
-        "floor": 1, "floors_cleared": 0, "boss_energy": 39,
+        "highest_floor": 1, "floors_cleared": 0, "lowest_boss_energy": 39,
         "lives_lost": {}, "damage": {}, "projectiles": {}, "knives": {},
     }  # fmt: skip
 
@@ -114,7 +114,11 @@ def test_health_that_becomes_points_at_the_end_of_a_floor_is_no_damage():
     found = facts(*blow, *countdown, ram(FLOOR=2))
     assert found["damage"] == {"henchman": 7}
     assert found["lives_lost"] == {}
-    assert (found["floor"], found["floors_cleared"], found["boss_energy"]) == (2, 1, 0)
+    assert (found["highest_floor"], found["floors_cleared"], found["lowest_boss_energy"]) == (
+        2,
+        1,
+        0,
+    )
     # The same fall that ends in a lost life was a henchman's grip.
     found = facts(*blow, *countdown, ram(LIVES=2))
     assert found["damage"] == {"henchman": 39}
@@ -215,12 +219,12 @@ def test_knives_are_counted_by_height():
 
 def test_the_lowest_energy_of_a_boss_stays():
     found = facts(ram(), ram(ENEMY_HEALTH=35), ram(ENEMY_HEALTH=11), ram(LIVES=2))
-    assert found["boss_energy"] == 11
+    assert found["lowest_boss_energy"] == 11
 
 
 def test_the_highest_floor_stays():
-    assert facts(ram(), ram(FLOOR=3), ram(FLOOR=1))["floor"] == 3
-    assert facts(ram(FLOOR=2), ram(FLOOR=1))["floor"] == 2
+    assert facts(ram(), ram(FLOOR=3), ram(FLOOR=1))["highest_floor"] == 3
+    assert facts(ram(FLOOR=2), ram(FLOOR=1))["highest_floor"] == 2
 
 
 def test_facts_are_of_one_game_and_nobody_elses_to_change():
@@ -277,7 +281,7 @@ def test_the_bonus_behind_a_boss_is_no_damage(floor: int, blows: int):
         story = recorded[f"floor_{floor}"]
     found = facts(*story)
     assert found["floors_cleared"] == 1
-    assert found["boss_energy"] == 0
+    assert found["lowest_boss_energy"] == 0
     assert found["lives_lost"] == {}
     assert sum(found["damage"].values()) == 7 * blows
 
