@@ -35,7 +35,7 @@ def test_rows_stand_under_their_heading():
     names = [row.name for row in rows]
     assert [row.name for row in rows if row.heading == "damage, in a game"] == ["knife", "henchman"]
     assert figures(rows)["knife"] == ["10.5 (7.0 to 14.0)"]
-    assert figures(rows)["highest floor, in a game"] == ["1.5 (1.0 to 2.0)"]
+    assert figures(rows)["floor, in a game"] == ["1.5 (1.0 to 2.0)"]
     assert "mean against the first (95 % interval)" not in names
 
 
