@@ -18,17 +18,17 @@ class CreditConfig(Checked):
     damage: Annotated[float, Within(0, 10**6)] = 30.0
     """What the loss of the whole health costs, if enemies took it."""
     opponent: Annotated[float, Within(0, 10**6)] = 0.0
-    """What it pays to take the whole energy of a boss, once in each game and stage."""
+    """What it pays to take the whole energy of a boss."""
     way: Annotated[float, Within(0, 10**6)] = 0.0
-    """What it pays to walk through a whole stage, once in each game and stage."""
+    """What it pays to walk through a whole stage; the way back costs the same."""
 
 
 def credit(changes: Tensor, config: CreditConfig) -> Tensor:
     """Rewards for what has happened beside the score.
 
     Args:
-        changes: (..., 3): shares of the health that enemies took, of the boss's energy that was
-            taken and of the way that was gone.
+        changes: (..., 3): shares of the health that enemies took, of the energy that the boss lost
+            and of the way that was gone.
         config: Their factors.
 
     Returns:

@@ -202,9 +202,9 @@ class Reading(NamedTuple):
     changes: Values
     """(M, 3) float32: what has happened since the screens before, each as a share of a gauge.
 
-    ``damage`` is health that an enemy has taken. ``opponent`` is energy of the boss below its
-    lowest on this stage, and ``way`` is way beyond the furthest on this stage, over all lives of
-    the game, so that nothing is told twice.
+    ``damage`` is health that an enemy has taken. ``opponent`` is energy that the boss has lost, and
+    ``way`` how much further the player is; below 0 if he has recovered, or the player walked back.
+    The start of a scene changes nothing.
     """
 
 
@@ -223,9 +223,6 @@ class GaugeReader:
         self._profile: NDArray[np.int32] | None = None
         self._shown = {gauge.name: np.zeros(num_envs, np.float32) for gauge in gauges}
         self._shown |= {name: np.zeros(num_envs, np.float32) for name in (HEALTH, OPPONENT, WAY)}
-        # On this stage of this game so far.
-        self._lowest = np.zeros(num_envs, np.float32)
-        self._furthest = np.zeros(num_envs, np.float32)
 
     def read(self, screens: NDArray[np.uint8], envs: NDArray[np.int64]) -> Reading:
         """Take in the next screens.
@@ -235,8 +232,7 @@ class GaugeReader:
             envs: (M,) int64, of which games they are.
         """
         before = {name: shown[envs] for name, shown in self._shown.items()}
-        begins, stage = self._begins[envs], self._stage[envs]
-        scene = begins.copy()
+        scene = self._begins[envs]
         self._begins[envs] = False
         values = [np.zeros((len(envs), 0), np.float32)]
         for gauge in self._gauges:
@@ -255,18 +251,18 @@ class GaugeReader:
                     value = self._walk(gauge, screens, envs, scene) / gauge.full
             self._shown[gauge.name][envs] = value.clip(0, 1)
             values.append(self._shown[gauge.name][envs, None])
-        fresh = begins | (self._stage[envs] != stage)
-        changes = self._changes(before[HEALTH], envs, fresh)
-        return Reading(np.concatenate(values, axis=1), changes)
+        after = {name: shown[envs] for name, shown in self._shown.items()}
+        return Reading(np.concatenate(values, axis=1), self._changes(before, after, scene))
 
     def forget(self, envs: NDArray[np.int64]) -> None:
         """Take note that the next screens of these games (M,) begin an episode."""
         self._begins[envs] = True
 
-    def _changes(self, health: Values, envs: NDArray[np.int64], fresh: NDArray[np.bool_]) -> Values:
-        """What has happened, (M, 3), after ``health`` was shown; a stage may be ``fresh``."""
-        after = {name: shown[envs] for name, shown in self._shown.items()}
-        damage = (health - after[HEALTH]).clip(min=0)
+    def _changes(
+        self, before: dict[str, Values], after: dict[str, Values], scene: NDArray[np.bool_]
+    ) -> Values:
+        """What has happened between two screens, (M, 3), where no ``scene`` begins."""
+        damage = (before[HEALTH] - after[HEALTH]).clip(min=0)
         for gauge in self._gauges:
             if isinstance(gauge, Bar) and gauge.name == HEALTH:
                 if gauge.taken_by:
@@ -274,12 +270,8 @@ class GaugeReader:
                 if gauge.counted_by:
                     pixel = 1.5 / (gauge.columns[1] - gauge.columns[0])
                     damage[(after[gauge.counted_by] == 0) & (damage < pixel)] = 0
-        lowest = np.where(fresh, after[OPPONENT], self._lowest[envs])
-        furthest = np.where(fresh, after[WAY], self._furthest[envs])
-        self._lowest[envs] = np.minimum(lowest, after[OPPONENT])
-        self._furthest[envs] = np.maximum(furthest, after[WAY])
-        opponent, way = lowest - self._lowest[envs], self._furthest[envs] - furthest
-        return np.stack([damage, opponent, way], axis=1)
+        opponent, way = before[OPPONENT] - after[OPPONENT], after[WAY] - before[WAY]
+        return np.where(scene[:, None], 0, np.stack([damage, opponent, way], axis=1))
 
     def _number(
         self,
