@@ -80,11 +80,13 @@ def scalars(run_dir: Path, tag: str) -> list[ScalarEvent]:
         return []
 
 
-def train_sb3(algorithm: Algorithm, seed: int, file: Path, seconds: float) -> MeasuredTraining:
-    """Run ``benchmarks.sb3`` for ``seconds``; ``file`` is where it writes its points."""
+def train_sb3(
+    algorithm: Algorithm, seed: int, file: Path, seconds: float, module: str = "benchmarks.sb3"
+) -> MeasuredTraining:
+    """Run ``module`` for ``seconds``; ``file`` is where it writes its points."""
     started = time.time()
     flags = ["--algorithm", algorithm, "--seed", str(seed), "--json", str(file)]
-    peak = run_for(["-m", "benchmarks.sb3", *flags], seconds)
+    peak = run_for(["-m", module, *flags], seconds)
     points = [
         Point(at - started, steps, score) for at, steps, score in json.loads(file.read_text())
     ]

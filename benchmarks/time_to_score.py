@@ -1,5 +1,8 @@
 """Score against time: we, Stable-Baselines3's A2C and its PPO train as long on the same machine.
 
+Ours has help beyond the score, theirs has none. So ours trains without that help, too, and their
+PPO with our damage term.
+
 They train one after the other, each with its defaults. With several seeds they take turns. Time
 counts from the start of the process, so that start-up counts. The score at a minute is the mean raw
 score of the last 50 games that had ended by then.
@@ -36,18 +39,31 @@ from experiment.files import write_json
 from monitoring.console import make_console, print_table
 from settings import Checked, Seed, Within
 
-Contender = Literal["knifesight", "sb3_a2c", "sb3_ppo"]
+Contender = Literal["knifesight", "knifesight_score_alone", "sb3_a2c", "sb3_ppo", "sb3_ppo_damage"]
 NAMES: dict[Contender, str] = {
     "knifesight": "Knifesight",
+    "knifesight_score_alone": "Knifesight, told the score alone",
     "sb3_a2c": "Stable-Baselines3 A2C",
     "sb3_ppo": "Stable-Baselines3 PPO",
+    "sb3_ppo_damage": "Stable-Baselines3 PPO with our damage term",
 }
+FLAGS: dict[Contender, tuple[str, ...]] = {
+    "knifesight": (),
+    "knifesight_score_alone": (
+        "--credit.damage", "0", "--credit.opponent", "0", "--credit.way", "0",
+    ),
+}  # fmt: skip
+"""Flags of ``train.py`` of our contenders."""
 OURS = (
     "agent", "encoders", "envs", "evaluation", "experiment", "monitoring", "settings", "train.py",
 )  # fmt: skip
 """Sources of our training."""
-THEIRS = ("benchmarks/sb3.py",)
-"""Sources of both trainings of Stable-Baselines3."""
+THEIRS: dict[Contender, tuple[str, ...]] = {
+    "sb3_a2c": ("benchmarks/sb3.py",),
+    "sb3_ppo": ("benchmarks/sb3.py",),
+    "sb3_ppo_damage": ("benchmarks/sb3.py", "benchmarks/sb3_damage.py", "envs", "agent/credit.py"),
+}
+"""Sources of the trainings of Stable-Baselines3."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class TimeToScoreConfig(Checked):
     seeds: tuple[Seed, ...] = (1, 2, 3)
     """Seeds of each contender."""
     runs: Path = Path("runs/time_to_score")
-    """Directory of our runs, one directory a seed."""
+    """Directory of our runs: one directory for each contender, in it one for each seed."""
 
 
 def main() -> None:
@@ -90,7 +106,7 @@ def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
     try:
         runs: list[dict[str, Any]] = json.loads(config.json.read_text())["runs"]
         for entry in runs:
-            ours = entry["name"] == "knifesight"
+            ours = entry["name"] in FLAGS
             steps = config.total_steps if ours else entry["total_steps"]
             wanted = (config.minutes, steps, machine(), code(entry["name"]))
             found = (len(entry["score"]), *(entry[n] for n in ("total_steps", "machine", "code")))
@@ -106,7 +122,7 @@ def kept(config: TimeToScoreConfig) -> list[dict[str, Any]]:
 
 def code(contender: Contender) -> str:
     """Digest of the committed sources that a contender's training depends on."""
-    paths = OURS if contender == "knifesight" else THEIRS
+    paths = OURS if contender in FLAGS else THEIRS[contender]
     digests = output("git", "rev-parse", *(f"HEAD:{path}" for path in paths))
     return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
@@ -117,15 +133,17 @@ def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[st
     Stable-Baselines3 has no ``total_steps``: it trains until the time is over.
     """
     made_by, seconds = provenance("time_to_score"), 60 * config.minutes
-    if contender == "knifesight":
-        run_dir = config.runs / f"seed_{seed}"
+    if contender in FLAGS:
+        run_dir = config.runs / contender / f"seed_{seed}"
         note_commit(run_dir)
         flags = ["--seed", str(seed), "--total-steps", str(config.total_steps)]
-        training = train_ours(run_dir, flags, seconds)
+        training = train_ours(run_dir, [*flags, *FLAGS[contender]], seconds)
     else:
         algorithm = "a2c" if contender == "sb3_a2c" else "ppo"
+        module = "benchmarks.sb3_damage" if contender == "sb3_ppo_damage" else "benchmarks.sb3"
         with tempfile.TemporaryDirectory() as directory:
-            training = train_sb3(algorithm, seed, Path(directory) / "points.json", seconds)
+            points = Path(directory) / "points.json"
+            training = train_sb3(algorithm, seed, points, seconds, module)
     ends = [60 * (minute + 1) for minute in range(config.minutes)]
     last = [last_before(end, training.points) for end in ends]
     return {
@@ -133,7 +151,7 @@ def train(contender: Contender, seed: int, config: TimeToScoreConfig) -> dict[st
         "name": contender,
         "code": code(contender),
         "seed": seed,
-        "total_steps": config.total_steps if contender == "knifesight" else None,
+        "total_steps": config.total_steps if contender in FLAGS else None,
         "score": [point.score for point in last],
         "steps": [point.steps for point in last],
     }
@@ -154,9 +172,10 @@ def write(runs: list[dict[str, Any]], config: TimeToScoreConfig) -> dict[str, An
             final[name] = statistics.mean(scores)
     result: dict[str, Any] = {"minutes": config.minutes, "final": final, "runs": runs}
     if len(final) == len(NAMES):
-        result["ratio_to_better_sb3"] = final["knifesight"] / max(
-            final["sb3_a2c"], final["sb3_ppo"]
-        )
+        better = max(final["sb3_a2c"], final["sb3_ppo"])
+        result["ratio_to_better_sb3"] = final["knifesight"] / better
+        result["score_alone_to_better_sb3"] = final["knifesight_score_alone"] / better
+        result["ratio_to_sb3_ppo_damage"] = final["knifesight"] / final["sb3_ppo_damage"]
     write_json(config.json, result)
     draw(runs, config.json.with_suffix(".png"))
     return result
@@ -193,8 +212,9 @@ def show(result: dict[str, Any]) -> None:
         shown = "-" if score is None else f"{score:,.0f}"
         table.add_row(NAMES[entry["name"]], str(entry["seed"]), shown, f"{entry['steps'][-1]:,}")
     print_table(table)
-    if "ratio_to_better_sb3" in result:
-        make_console().print(f"ratio to the better of the two: {result['ratio_to_better_sb3']:.1f}")
+    for name in ("ratio_to_better_sb3", "score_alone_to_better_sb3", "ratio_to_sb3_ppo_damage"):
+        if name in result:
+            make_console().print(f"{name.replace('_', ' ')}: {result[name]:.2f}")
 
 
 if __name__ == "__main__":
