@@ -1,6 +1,6 @@
 """What an agent is told beyond the score: what a hit costs, and what leads onward."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Annotated
 
 from torch import Tensor
@@ -21,6 +21,10 @@ class CreditConfig(Checked):
     """What it pays to take the whole energy of a boss."""
     way: Annotated[float, Within(0, 10**6)] = 0.0
     """What it pays to walk through a whole stage; the way back costs the same."""
+
+
+NUM_CHANGES = len(fields(CreditConfig))
+"""Numbers that tell what has happened in a step beside the score, one for each factor."""
 
 
 def credit(changes: Tensor, config: CreditConfig) -> Tensor:

@@ -6,6 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from agent.credit import NUM_CHANGES
+
 FIDELITY_SHARE, FIDELITY_FEWEST = 64, 16
 """A fidelity sample has one frame with an artifact for so many steps of the rollout, but no fewer
 than ``FIDELITY_FEWEST`` if there are as many; and as many frames without."""
@@ -44,7 +46,7 @@ class Rollout:
         self.next_values = torch.zeros(steps, device=device)
         self.rewards = torch.zeros(steps, device=device)
         self.gauges = torch.zeros(*steps, num_gauges, device=device)  # with the observations
-        self.changes = torch.zeros(*steps, 3, device=device)  # that the actions brought
+        self.changes = torch.zeros(*steps, NUM_CHANGES, device=device)  # that the actions brought
         self.terminated = torch.zeros(steps, dtype=torch.bool, device=device)
         self.truncated = torch.zeros(steps, dtype=torch.bool, device=device)
 

@@ -179,8 +179,20 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def compact(judged: Judged) -> dict[str, Any]:
-    """What of a judged training is kept."""
+def arms_result(
+    judged: Mapping[str, Sequence[Judged]], flags: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """What a study keeps of its arms: the protocol, and the flags and trainings of each."""
+    return {
+        "protocol": PROTOCOL,
+        "arms": {
+            arm: {"flags": list(flags[arm]), "trainings": [_compact(one) for one in trainings]}
+            for arm, trainings in judged.items()
+        },
+    }
+
+
+def _compact(judged: Judged) -> dict[str, Any]:
     names = ("train_seed", "commits", "steps", "train_seconds", "episodes", "seed", "scores")
     return {name: judged[name] for name in names} | {"figures": judged["figures"]}
 

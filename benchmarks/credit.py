@@ -14,7 +14,7 @@ from typing import Annotated
 
 import tyro
 
-from benchmarks.arms import PROTOCOL, arms_table, compact, judge
+from benchmarks.arms import arms_result, arms_table, judge
 from benchmarks.provenance import provenance
 from experiment.command_line import check_output, exit_code
 from experiment.config import Steps
@@ -24,21 +24,21 @@ from monitoring.console import print_table
 from settings import Checked, Seed, Within
 
 NO_DAMAGE = ("--credit.damage", "0")
-NO_PROGRESS = ("--credit.way", "0", "--credit.opponent", "0")
 BLIND_CRITIC = ("--model.no-critic-sees-gauges",)
-NO_STAGE = ("--model.no-actor-sees-stage",)
 LONG = ("--ppo.gamma", "0.997")
+PROGRESS = (
+    "--credit.way", "100", "--credit.opponent", "400", "--credit.damage", "100",
+    "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "70",
+)  # fmt: skip
 ARMS: Mapping[str, tuple[str, ...]] = {
     "default": (),
     "blind_critic": BLIND_CRITIC,
-    "no_stage_for_the_actor": NO_STAGE,
     "long_horizon": LONG,
     "no_damage": NO_DAMAGE,
-    "damage_alone": NO_PROGRESS,
-    "damage_alone_blind_critic": (*NO_PROGRESS, *BLIND_CRITIC),
-    "gauges_alone": (*NO_DAMAGE, *NO_PROGRESS),
-    "gauges_alone_long_horizon": (*NO_DAMAGE, *NO_PROGRESS, *LONG),
-    "nothing": (*NO_DAMAGE, *NO_PROGRESS, *BLIND_CRITIC, *NO_STAGE),
+    "no_damage_blind_critic": (*NO_DAMAGE, *BLIND_CRITIC),
+    "no_damage_long_horizon": (*NO_DAMAGE, *LONG),
+    "progress": PROGRESS,
+    "progress_no_stage_for_the_actor": (*PROGRESS, "--model.no-actor-sees-stage"),
 }
 """Flags of ``train.py`` by the name of the arm."""
 
@@ -77,15 +77,7 @@ def main() -> None:
     judged = judge(arms, config.seeds, config.runs, config.parallel)
     write_json(
         config.json,
-        {
-            **provenance("credit"),
-            "protocol": PROTOCOL,
-            "steps": config.steps,
-            "arms": {
-                arm: {"flags": list(ARMS[arm]), "trainings": [compact(one) for one in trainings]}
-                for arm, trainings in judged.items()
-            },
-        },
+        {**provenance("credit"), "steps": config.steps, **arms_result(judged, ARMS)},
     )
     print_table(arms_table(judged))
 

@@ -21,7 +21,7 @@ import tyro
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.arms import GAMES, PROTOCOL, arms_table, compact, figures, judge
+from benchmarks.arms import GAMES, arms_result, arms_table, figures, judge
 from benchmarks.players import ScriptedDodger
 from benchmarks.provenance import provenance
 from envs import GAME, EnvConfig, LoggedEnv, Projection, SingleEnv
@@ -32,7 +32,7 @@ from evaluation.statistics import difference
 from experiment.command_line import check_output, exit_code
 from experiment.config import Steps
 from experiment.files import write_json
-from experiment.trained_agent import load_agent
+from experiment.trained_agent import TrainedAgent, load_agent
 from monitoring.console import print_table
 from settings import Checked, Seed, Within
 
@@ -132,12 +132,8 @@ def main() -> None:
         config.json,
         {
             **provenance("does_seeing_pay"),
-            "protocol": PROTOCOL,
             "steps": config.steps,
-            "arms": {
-                arm: {"flags": list(TWINS[arm]), "trainings": [compact(one) for one in trainings]}
-                for arm, trainings in judged.items()
-            },
+            **arms_result(judged, TWINS),
             "weighted_less_uniform": twins,
             "painted_over": painted,
             "scripted_dodger": scripted,
@@ -148,7 +144,7 @@ def main() -> None:
     print_table(_twins_table(twins))
 
 
-def _games(agent: Any, hidden: Sequence[str]) -> list[LoggedEnv]:
+def _games(agent: TrainedAgent, hidden: Sequence[str]) -> list[LoggedEnv]:
     """Games for an agent in which something is painted over."""
     config = agent.config.env
     return [

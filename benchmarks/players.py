@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.actor_critic import act
 from envs import GAME
-from envs.gauges import GaugeReader
+from envs.gauge_reader import GaugeReader
 from envs.kung_fu_master import ram as truth
 from experiment.command_line import ROOT
 from experiment.errors import UserError

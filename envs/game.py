@@ -6,7 +6,19 @@ from typing import cast
 
 from ale_py import ALEInterface, LoggerMode, roms
 
-from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Bar, Gauge, Lamps, Number, Way, gauge_names
+from envs.gauges import (
+    CLOCK,
+    HEALTH,
+    OPPONENT,
+    STAGE,
+    WAY,
+    Bar,
+    Gauge,
+    Lamps,
+    Number,
+    Way,
+    gauge_names,
+)
 
 STACK = 4
 """Sequential frames in one observation, oldest first."""
@@ -116,11 +128,11 @@ KUNG_FU_MASTER = Game(
     human_score=22_736.3,
     score_source='Wang et al. 2016, "Dueling network architectures", table 2, no-op starts',
     gauges=(
-        Bar(HEALTH, 43, (49, 88), (232, 232, 74), taken_by="clock", counted_by=OPPONENT),
+        Bar(HEALTH, 43, (49, 88), (232, 232, 74), taken_by=CLOCK, counted_by=OPPONENT),
         Bar(OPPONENT, 51, (49, 88), (184, 50, 50)),
         Lamps(STAGE, 34, column=28, pitch=8, count=5, colour=(167, 26, 26)),
         Number("lives", 31, column=99, digits=1, colour=(214, 214, 214), full=9),
-        Number("clock", 10, column=31, digits=4, colour=(214, 214, 214), full=2000),
+        Number(CLOCK, 10, column=31, digits=4, colour=(214, 214, 214), full=2000),
         Way(
             WAY,
             rows=(58, 96),

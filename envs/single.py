@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from envs.game import GAME
-from envs.gauges import GaugeReader
+from envs.gauge_reader import GaugeReader
 from envs.projection import Projection
 from envs.vector import EnvConfig, calibrate
 
@@ -26,7 +26,7 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
     """One game as ``make_envs`` plays many: observations (C, H, W) uint8, raw rewards.
 
     ``info["gauges"]`` holds what the game's gauges show, (G,) float32, and ``info["changes"]`` what
-    happened, (3,) float32; see ``envs.gauges.Reading``.
+    happened, (3,) float32; see ``envs.gauge_reader.Reading``.
     ``render()`` returns the native screen, RGB uint8.
     """
 

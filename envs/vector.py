@@ -17,7 +17,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from numpy.typing import NDArray
 
 from envs.game import GAME, STACK
-from envs.gauges import GaugeReader
+from envs.gauge_reader import GaugeReader
 from envs.projection import Projection, fit_projection
 from settings import Checked, Within
 
@@ -66,7 +66,7 @@ def make_envs(
     length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). What the game's
     gauges show is in ``infos["gauges"]``, (N, G) float32, at an episode's end its last in
     ``infos["final_gauges"]``, and what happened in ``infos["changes"]``, (N, 3); see
-    ``envs.gauges.Reading``. ``render()`` returns the native screens of the last step.
+    ``envs.gauge_reader.Reading``. ``render()`` returns the native screens of the last step.
 
     Args:
         config: The protocol.

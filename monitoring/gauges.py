@@ -6,9 +6,8 @@ from torch import Tensor
 
 from agent.actor_critic import STAGE
 from agent.rollout import Rollout
-
-CHANGES = ("damage", "opponent", "way")
-"""Names of a rollout's changes."""
+from envs.gauge_reader import CHANGES
+from envs.gauges import CLOCK, HEALTH, OPPONENT
 
 
 def gauge_metrics(rollout: Rollout, names: Sequence[str]) -> dict[str, float]:
@@ -39,13 +38,13 @@ def _deaths(shown: dict[str, Tensor]) -> dict[str, Tensor]:
 
     A beaten boss (an empty bar of the opponent) ends no life.
     """
-    if "health" not in shown:
+    if HEALTH not in shown:
         return {}
-    health = shown["health"]
+    health = shown[HEALTH]
     ended = (health[:-1] > 0) & (health[1:] == 0)
-    if "opponent" in shown:
-        ended &= shown["opponent"][1:] > 0
-    late = shown["clock"][1:] == 0 if "clock" in shown else ended & False
+    if OPPONENT in shown:
+        ended &= shown[OPPONENT][1:] > 0
+    late = shown[CLOCK][1:] == 0 if CLOCK in shown else ended & False
     counts = {"time": ended & late, "enemies": ended & ~late}
     return {
         f"deaths/{cause}": count.sum() * 1000 / health.numel() for cause, count in counts.items()

@@ -144,6 +144,22 @@ def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch(
     assert {row for row, _ in reconstructed} == set(range(3, STEPS + 3))
 
 
+def test_gauges_and_observations_of_a_minibatch_belong_together():
+    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"), num_gauges=2)
+    rollout.ages[:] = 3
+    steps, games = torch.meshgrid(torch.arange(STEPS), torch.arange(ENVS), indexing="ij")
+    rollout.gauges[:] = torch.stack([steps, games], dim=2).float()
+    rollout.frames[3:-1, :, 0, 0] = steps.to(torch.uint8)
+    rollout.frames[3:-1, :, 0, 1] = games.to(torch.uint8)
+    config = PPOConfig(num_steps=STEPS, num_minibatches=3)
+    ppo = PPO(make_model(), config, ArtifactWeightsConfig(), CreditConfig())
+    zeros = torch.zeros(STEPS, ENVS)
+    batches = list(ppo._minibatches(rollout, zeros, zeros))
+    assert sum(len(batch.obs) for batch in batches) == STEPS * ENVS
+    for batch in batches:
+        assert torch.equal(batch.obs[:, -1, 0, :2].float(), batch.gauges)
+
+
 def test_every_observation_that_shows_an_artifact_is_reconstructed():
     model = make_model()
     rollout = make_rollout(model)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs
-from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, GaugeReader, Reading, Way, gauge_names
+from envs.gauge_reader import GaugeReader, Reading
+from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Way, gauge_names
 from envs.kung_fu_master import ram as truth
 from tests.envs.games import CARNIVAL, playing
 
@@ -269,6 +270,41 @@ def test_many_games_together_show_what_each_shows_alone():
         _, info = single.reset()
         np.testing.assert_array_equal(infos["gauges"][1], info["gauges"])
         games += 1
+    envs.close()
+
+
+def test_a_game_that_is_cut_off_begins_anew():
+    envs = make_envs(EnvConfig(0.0, max_episode_frames=4 * 80), PROJECTION, num_envs=1)
+    envs.reset(seed=0)
+    way = NAMES.index(WAY)
+    for step in range(1, 161):
+        _, _, _, truncated, infos = envs.step(np.array([LEFT]))
+        assert truncated[0] == (step % 80 == 0)
+        if truncated[0]:  # in the midst of the way
+            assert infos["final_gauges"][0, way] > 0
+            assert infos["gauges"][0, way] == 0
+    envs.close()
+
+
+def test_at_the_end_of_a_game_the_changes_are_those_of_its_last_step():
+    envs = make_envs(EnvConfig(max_episode_frames=40), PROJECTION, num_envs=2)
+    reader, calls = envs.env._gauges, 0  # type: ignore[attr-defined]
+    envs.reset(seed=0)
+    read = reader.read
+
+    def numbered(*arguments: Any) -> Reading:
+        nonlocal calls
+        calls += 1
+        gauges, changes = read(*arguments)
+        return Reading(gauges, np.full_like(changes, calls))
+
+    reader.read = numbered
+    for _ in range(9):
+        *_, infos = envs.step(np.array([0, 0]))
+    assert (infos["changes"] == 9).all()
+    *_, infos = envs.step(np.array([0, 0]))  # the last screens are read first, then the new ones
+    assert calls == 11
+    assert (infos["changes"] == 10).all()
     envs.close()
 
 

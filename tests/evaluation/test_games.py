@@ -10,13 +10,20 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.threads import StalledError
 from encoders import AutoencoderConfig, EncoderConfig
 from evaluation.games import play_games
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingGame
+from tests.agent.dummy import (
+    GAUGES,
+    NUM_ACTIONS,
+    OBS_SHAPE,
+    CountingGame,
+    StagedGame,
+    obey_the_stage,
+)
 
 
-def make_model() -> ActorCritic:
+def make_model(gauges: tuple[str, ...] = ()) -> ActorCritic:
     torch.manual_seed(0)
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, gauges)
 
 
 def lengths(envs: list[CountingGame], games: int) -> list[int]:
@@ -82,3 +89,12 @@ def test_the_policy_is_sampled_and_the_score_is_the_sum_of_rewards():
     (game,) = play_games([CountingGame(200)], make_model(), games=1, seed=0)
     assert 150 < game.score < 250
     assert game.facts == {"floor": 1, "sum": {"rewards": game.score}}
+
+
+def test_every_game_is_played_with_its_own_gauges_of_the_present_step():
+    model, games = make_model(GAUGES), [StagedGame(3), StagedGame(4), StagedGame(5)]
+    obey_the_stage(model)
+    play_games(games, model, games=6, seed=0)
+    for game in games:
+        assert len(game.acted) >= game.length
+        assert set(game.acted) == {(0, 0), (1, 2)}

@@ -17,13 +17,20 @@ from monitoring import film as films
 from monitoring.agent_view import AgentView
 from monitoring.film import film_rate, gif, record_film
 from monitoring.pictures import HEADER, SCALE
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, CountingGame
+from tests.agent.dummy import (
+    GAUGES,
+    NUM_ACTIONS,
+    OBS_SHAPE,
+    CountingGame,
+    StagedGame,
+    obey_the_stage,
+)
 
 
-def make_model() -> ActorCritic:
+def make_model(gauges: tuple[str, ...] = ()) -> ActorCritic:
     torch.manual_seed(0)
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, gauges)
 
 
 def see(game: CountingGame, model: ActorCritic) -> AgentView:
@@ -66,6 +73,13 @@ def test_it_leaves_the_training_alone():
     assert torch.equal(torch.get_rng_state(), state)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert game.seeds == [3]
+
+
+def test_the_actor_is_told_the_gauges_of_the_present_step():
+    model, game = make_model(GAUGES), StagedGame(20)
+    obey_the_stage(model)
+    record_film(see(game, model), model, seed=0)
+    assert set(game.acted) == {(0, 0), (1, 2)}
 
 
 def test_the_same_seed_gives_the_same_actions_and_another_one_others():

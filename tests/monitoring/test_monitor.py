@@ -27,10 +27,10 @@ from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions
 PANEL = HEADER + OBS_SHAPE[1] * SCALE
 
 
-def make_model() -> ActorCritic:
+def make_model(gauges: tuple[str, ...] = ()) -> ActorCritic:
     torch.manual_seed(0)
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, gauges)
 
 
 def read(log_dir: Path) -> EventAccumulator:
@@ -313,3 +313,25 @@ def test_events_that_cannot_even_begin_do_not_end_the_training(tmp_path: Path):
     monitor.close()
     assert len(warnings) == 1
     assert warnings[0].startswith("warning: TensorBoard's events end here: ")
+
+
+@pytest.mark.parametrize("drawn", ["latents", "embedding"])
+def test_the_model_is_shown_each_observation_with_its_own_gauges(tmp_path: Path, drawn: str):
+    rollout = Rollout(8, 6, OBS_SHAPE, torch.device("cpu"), num_gauges=2)
+    rollout.ages[:] = 3
+    rollout.gauges[..., 0] = torch.arange(48.0).view(8, 6)
+    rollout.frames[3:-1, :, 0, 0] = torch.arange(48, dtype=torch.uint8).view(8, 6)
+    model = make_model(("health", "stage_1"))
+    seen: list[torch.Tensor] = []
+
+    def spy(_: object, arguments: tuple[torch.Tensor, torch.Tensor]) -> None:
+        obs, gauges = arguments
+        assert torch.equal(obs[:, -1, 0, 0].float(), gauges[:, 0])
+        seen.append(gauges)
+
+    model.register_forward_pre_hook(spy)
+    monitor = Monitor(tmp_path, 0, print)
+    getattr(monitor, drawn)(model, rollout, 5)
+    monitor.close()
+    assert len(seen) == 1
+    assert len(seen[0]) > 10
