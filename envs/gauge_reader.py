@@ -40,6 +40,8 @@ class GaugeReader:
         self._gauges = gauges
         bars = [gauge for gauge in gauges if isinstance(gauge, Bar) and gauge.name == HEALTH]
         self._health = bars[0] if bars else None
+        others = {self._health.taken_by, self._health.counted_by} - {""} if self._health else set()
+        self._compared = {HEALTH, OPPONENT, WAY} | others
         self._begins = np.ones(num_envs, bool)  # whether the next screen begins an episode
         self._stage = np.zeros(num_envs, np.int64)
         self._scrolled = np.zeros(num_envs, np.int64)
@@ -57,7 +59,7 @@ class GaugeReader:
             screens: (M, H, W, 3) uint8, native RGB.
             envs: (M,) int64, of which games they are.
         """
-        before = {name: shown[envs] for name, shown in self._shown.items()}
+        before = {name: self._shown[name][envs] for name in (HEALTH, OPPONENT, WAY)}
         scene = self._begins[envs]
         self._begins[envs] = False
         values = [np.zeros((len(envs), 0), np.float32)]
@@ -77,17 +79,17 @@ class GaugeReader:
                     value = self._walk(gauge, screens, envs, scene) / gauge.full
             self._shown[gauge.name][envs] = value.clip(0, 1)
             values.append(self._shown[gauge.name][envs, None])
-        after = {name: shown[envs] for name, shown in self._shown.items()}
-        return Reading(np.concatenate(values, axis=1), self._changes(before, after, scene))
+        return Reading(np.concatenate(values, axis=1), self._changes(before, envs, scene))
 
     def forget(self, envs: NDArray[np.int64]) -> None:
         """Take note that the next screens of these games (M,) begin an episode."""
         self._begins[envs] = True
 
     def _changes(
-        self, before: dict[str, Values], after: dict[str, Values], scene: NDArray[np.bool_]
+        self, before: dict[str, Values], envs: NDArray[np.int64], scene: NDArray[np.bool_]
     ) -> Values:
-        """What has happened between two screens, (M, 3), where no ``scene`` begins."""
+        """What has happened since ``before`` was shown, (M, 3), where no ``scene`` begins."""
+        after = {name: self._shown[name][envs] for name in self._compared}
         damage = (before[HEALTH] - after[HEALTH]).clip(min=0)
         bar = self._health
         if bar and bar.taken_by:

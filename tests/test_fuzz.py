@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 import evaluate
 import train
 from benchmarks import (
+    credit,
     detector,
+    does_seeing_pay,
     reconstruction,
     score,
     soak,
@@ -91,17 +93,17 @@ LONG = settings(SHORT, max_examples=2000)
 def stand_in(_: object, __: object, count: int) -> list[CountingEnv]:
     """Games of seven steps that look like the real ones, instead of ``make_env_parts``."""
     sizes = [size for size in (count - count // 2, count // 2) if size]
-    return [CountingEnv([7] * size, GAME.obs_shape) for size in sizes]
+    return [CountingEnv([7] * size, GAME.obs_shape, len(GAME.gauge_names)) for size in sizes]
 
 
 def stand_in_game(_: object, __: object) -> CountingGame:
     """The same instead of ``SingleEnv``."""
-    return CountingGame(7, GAME.obs_shape)
+    return CountingGame(7, GAME.obs_shape, num_gauges=len(GAME.gauge_names))
 
 
 def stand_in_games(_: object, __: object, count: int) -> list[CountingGame]:
     """The same instead of ``make_logged_envs``."""
-    return [CountingGame(7, GAME.obs_shape) for _ in range(count)]
+    return [stand_in_game(None, None) for _ in range(count)]
 
 
 @contextlib.contextmanager
@@ -254,7 +256,7 @@ def try_damage(run_dir: Path, data: st.DataObject) -> None:
                 assert np.array_equal(value.numpy(), saved.tensors[name].numpy())
 
 
-PATHS = ("json", "runs", "data", "agent")
+PATHS = ("json", "runs", "data", "agent", "agents")
 """Fields that are not drawn: a benchmark writes where it is told to."""
 
 
@@ -263,9 +265,11 @@ class BeginningError(Exception):
 
 
 WORK: dict[ModuleType, str] = {
+    credit: "judge",
     detector: "calibrate",
+    does_seeing_pay: "judge",
     reconstruction: "calibrate",
-    score: "train",
+    score: "judge",
     soak: "watch",
     throughput: "measure",
     time_to_score: "train",

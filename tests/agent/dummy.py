@@ -28,8 +28,11 @@ class CountingEnv(VectorEnv):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012, as in Gymnasium
 
-    def __init__(self, lengths: list[int], obs_shape: tuple[int, ...] = OBS_SHAPE) -> None:
+    def __init__(
+        self, lengths: list[int], obs_shape: tuple[int, ...] = OBS_SHAPE, num_gauges: int = 2
+    ) -> None:
         self.num_envs, self.lengths = len(lengths), np.array(lengths)
+        self.num_gauges = num_gauges
         self.single_observation_space = Box(0, 255, obs_shape, np.uint8)
         self.single_action_space = Discrete(NUM_ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -41,7 +44,9 @@ class CountingEnv(VectorEnv):
         return np.broadcast_to(levels, self.observation_space.shape).copy()
 
     def _gauges(self) -> np.ndarray:
-        return np.stack([self.ages, self.ages % 2], axis=1).astype(np.float32) / 10
+        gauges = np.zeros((self.num_envs, self.num_gauges), np.float32)
+        gauges[:, :2] = np.stack([self.ages, self.ages % 2], axis=1) / 10
+        return gauges
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         self.ages = np.zeros(self.num_envs, int)
@@ -72,9 +77,14 @@ class CountingGame(gym.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012, as in Gymnasium
 
     def __init__(
-        self, length: int, obs_shape: tuple[int, ...] = OBS_SHAPE, artifact_at: int | None = None
+        self,
+        length: int,
+        obs_shape: tuple[int, ...] = OBS_SHAPE,
+        artifact_at: int | None = None,
+        num_gauges: int = 0,
     ) -> None:
         self.length, self.artifact_at = length, artifact_at
+        self.num_gauges = num_gauges
         self.observation_space = Box(0, 255, obs_shape, np.uint8)
         self.action_space = Discrete(NUM_ACTIONS)
         self.seeds: list[int | None] = []
@@ -91,14 +101,17 @@ class CountingGame(gym.Env):
         super().reset(seed=seed)
         self.seeds.append(seed)
         self.age, self.total = 0, 0.0
-        return self._obs(), {}
+        return self._obs(), self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.age += 1
         self.total += float(action)
         over = self.age == self.length
-        info = {"facts": {"floor": 1, "sum": {"rewards": self.total}}} if over else {}
-        return self._obs(), float(action), over, False, info
+        facts = {"facts": {"floor": 1, "sum": {"rewards": self.total}}} if over else {}
+        return self._obs(), float(action), over, False, facts | self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {"gauges": np.zeros(self.num_gauges, np.float32)} if self.num_gauges else {}
 
     def render(self) -> np.ndarray:
         return np.full((210, 160, 3), self.age % 256, np.uint8)
@@ -111,17 +124,12 @@ class StagedGame(CountingGame):
         super().__init__(length)
         self.acted: list[tuple[int, int]] = []
 
-    def _info(self) -> dict[str, np.ndarray]:
+    def _info(self) -> dict[str, Any]:
         return {"gauges": np.float32([1, self.age % 2])}
-
-    def reset(self, **settings: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        obs, info = super().reset(**settings)
-        return obs, info | self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.acted.append((self.age % 2, int(action)))
-        *result, info = super().step(action)
-        return (*result, info | self._info())
+        return super().step(action)
 
 
 def obey_the_stage(model: ActorCritic) -> None:

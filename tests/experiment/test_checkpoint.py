@@ -21,6 +21,7 @@ from experiment.checkpoint import (
     read_checkpoint,
     restore,
     restore_model,
+    restore_optimizer,
     write_checkpoint,
 )
 from experiment.files import SaveError
@@ -165,8 +166,23 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
 def test_a_checkpoint_without_optimizer_state_cannot_be_resumed(tmp_path: Path):
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, capture(*make()), STATE)  # no optimizer step was made
-    with pytest.raises(CheckpointError, match="optimizer or random state does not fit"):
+    with pytest.raises(CheckpointError, match="it holds weights alone"):
         restore(read_checkpoint(path), *make())
+
+
+@pytest.mark.parametrize("name", ["optimizer.0.", "rng.cpu"])
+def test_a_checkpoint_that_lacks_a_part_of_the_training_cannot_be_resumed(
+    tmp_path: Path, name: str
+):
+    model, optimizer = make()
+    sum(parameter.sum() for parameter in model.parameters()).backward()
+    optimizer.step()
+    tensors = capture(model, optimizer)
+    lacking = {key: value for key, value in tensors.items() if not key.startswith(name)}
+    assert len(lacking) < len(tensors)
+    write_checkpoint(tmp_path / "a.safetensors", lacking, STATE)
+    with pytest.raises(CheckpointError, match="optimizer or random state does not fit"):
+        restore_optimizer(read_checkpoint(tmp_path / "a.safetensors"), make()[1])
 
 
 def test_a_config_of_another_version_is_refused(tmp_path: Path):
