@@ -170,7 +170,10 @@ class Way:
     def motion(self, before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.int64]:
         """Pixels (N,) by which ``after`` lies further right than ``before``; 0 if nothing fits."""
         reach, width = self.reach, before.shape[1]
-        changed = np.flatnonzero((before != after).any(axis=1))  # most pictures stand still
+        motion = np.zeros(len(before), np.int64)
+        changed = np.flatnonzero((before != after).any(axis=1))
+        if not len(changed):  # most pictures stand still
+            return motion
         fixed = after[changed, reach : width - reach]
         windows = np.lib.stride_tricks.sliding_window_view(before[changed], fixed.shape[1], axis=1)
         differences = np.abs(windows - fixed[:, None]).sum(axis=2)  # (M, 2 * reach + 1)
@@ -178,7 +181,6 @@ class Way:
         smallest = differences[np.arange(len(changed)), best]
         fits = smallest <= 0.02 * fixed.sum(axis=1)
         still = differences[:, reach] == smallest  # a plain wall tells of no motion
-        motion = np.zeros(len(before), np.int64)
         motion[changed] = np.where(fits & ~still, reach - best, 0)
         return motion
 
