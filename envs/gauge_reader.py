@@ -40,8 +40,9 @@ class GaugeReader:
         self._gauges = gauges
         bars = [gauge for gauge in gauges if isinstance(gauge, Bar) and gauge.name == HEALTH]
         self._health = bars[0] if bars else None
-        others = {self._health.taken_by, self._health.counted_by} - {""} if self._health else set()
-        self._compared = {HEALTH, OPPONENT, WAY} | others
+        self._compared = {HEALTH, OPPONENT, WAY}
+        if self._health:
+            self._compared |= {self._health.taken_by, self._health.counted_by} - {""}
         self._begins = np.ones(num_envs, bool)  # whether the next screen begins an episode
         self._stage = np.zeros(num_envs, np.int64)
         self._scrolled = np.zeros(num_envs, np.int64)
