@@ -40,8 +40,8 @@ class ActorCriticConfig(Checked):
     """Which losses train the encoder: all of them, or the reconstruction alone, so that actor and
     critic learn on top of whatever the autoencoder sees."""
     actor_sees_stage: bool = True
-    """Tell the actor which stage the game shows, one input for each. Of all else it knows only
-    the latent."""
+    """Give the actor a last layer of its own for each stage that the game shows. Of all else it
+    knows only the latent."""
     critic_sees_gauges: bool = True
     """Tell the critic what all gauges of the game show."""
 
@@ -90,6 +90,27 @@ class ReturnHead(nn.Module):
         self.linear.bias.copy_((self.linear.bias * std + mean - self.mean) / self.std)
 
 
+class Actor(nn.Module):
+    """Latent to action logits, with a last layer of its own for each of S stages.
+
+    What is right on one stage may be wrong on the next, which looks the same. There the choice
+    begins anew, and no habit has to be unlearned.
+    """
+
+    def __init__(self, latent_dim: int, units: int, num_actions: int, stages: int) -> None:
+        """Start out with logits close to 0."""
+        super().__init__()
+        self.hidden = nn.Linear(latent_dim, units)
+        self.last = nn.Linear(units, stages * num_actions)
+        nn.init.orthogonal_(self.last.weight, 0.01)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, latent: Tensor, stage: Tensor) -> Tensor:
+        """(B, Z), and 1 for the present stage among zeros, (B, S), to logits (B, A)."""
+        logits = self.last(self.hidden(latent).relu()).unflatten(1, (stage.shape[1], -1))
+        return (logits * stage[:, :, None]).sum(dim=1)
+
+
 class ActorCritic(nn.Module):
     """Maps observations (B, C, H, W) uint8 and gauges (B, G) float32 to a Prediction."""
 
@@ -112,15 +133,11 @@ class ActorCritic(nn.Module):
         self.config = config
         self.autoencoder = Autoencoder(obs_shape, config.autoencoder)
         latent_dim, units = self.autoencoder.latent_dim, config.branch_units
-        last = nn.Linear(units, num_actions)
-        nn.init.orthogonal_(last.weight, 0.01)
-        nn.init.zeros_(last.bias)
-        stage = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
-        self._actor_gauges = stage if config.actor_sees_stage else []
+        stages = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
+        self._stages = stages if config.actor_sees_stage else []
         self._critic_gauges = [*range(len(gauges))] if config.critic_sees_gauges else []
-        actor_in = latent_dim + len(self._actor_gauges)
         critic_in = latent_dim + len(self._critic_gauges)
-        self.actor = nn.Sequential(nn.Linear(actor_in, units), nn.ReLU(), last)
+        self.actor = Actor(latent_dim, units, num_actions, len(self._stages) or 1)
         self.critic = nn.Sequential(nn.Linear(critic_in, units), nn.ReLU(), ReturnHead(units))
 
     def forward(self, obs: Tensor, gauges: Tensor | None = None) -> Prediction:
@@ -131,7 +148,8 @@ class ActorCritic(nn.Module):
         gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
         latent = self.autoencoder.encode(obs)
         features = branch_features(latent, self.config.encoder_gradients)
-        logits = self.actor(torch.cat([features, gauges[:, self._actor_gauges]], dim=1))
+        stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
+        logits = self.actor(features, stage)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
         return Prediction(Categorical(logits=logits, validate_args=False), value[:, 0], latent)
 

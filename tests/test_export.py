@@ -194,7 +194,7 @@ def test_a_score_is_that_of_the_policy_or_none(run_dir: Path, tmp_path: Path, ca
     assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "judged")]) == 0
     assert "32 steps, mean score" in capsys.readouterr().out
     checkpoint = load_checkpoint(path)
-    other = {**checkpoint.tensors, "model.actor.0.bias": torch.zeros(128)}
+    other = {**checkpoint.tensors, "model.actor.hidden.bias": torch.zeros(128)}
     write_checkpoint(path, other, checkpoint.state)
     assert export.main(["--checkpoint", str(path), "--hub", str(tmp_path / "other")]) == 0
     out = " ".join(capsys.readouterr().out.split())

@@ -107,7 +107,7 @@ def test_the_page_s_game_is_trained_filmed_and_judged(tmp_path: Path, capsys):
         assert evaluate.main(flags) == 0
     count, size = read_video(video)
     assert (count, size) == (100, ((160 + 160) * 2, 3 * (24 + 160 * 2)))
-    actor = load_checkpoint(run_dir).tensors["model.actor.2.bias"]
+    actor = load_checkpoint(run_dir).tensors["model.actor.last.bias"]
     assert len(actor) == 6  # Carnival's controls, all of them and no others
     capsys.readouterr()
     # Neither is its checkpoint taken for one of Kung-Fu Master.

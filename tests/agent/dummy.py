@@ -15,7 +15,8 @@ from agent.rollout import Rollout
 
 OBS_SHAPE = (4, 16, 24)
 NUM_ACTIONS = 3
-GAUGES = ("health", "stage_1")
+GAUGES = ("health", "clock")
+STAGES = ("stage_1", "stage_2")
 
 
 class CountingEnv(VectorEnv):
@@ -118,29 +119,27 @@ class CountingGame(gym.Env):
 
 
 class StagedGame(CountingGame):
-    """A game whose stage changes with every step; remembers which action came at which stage."""
+    """A game whose stage, 1 or 2, changes with every step; remembers what was done on which."""
 
     def __init__(self, length: int) -> None:
         super().__init__(length)
         self.acted: list[tuple[int, int]] = []
 
     def _info(self) -> dict[str, Any]:
-        return {"gauges": np.float32([1, self.age % 2])}
+        return {"gauges": np.eye(2, dtype=np.float32)[self.age % 2]}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.acted.append((self.age % 2, int(action)))
+        self.acted.append((self.age % 2 + 1, int(action)))
         return super().step(action)
 
 
 def obey_the_stage(model: ActorCritic) -> None:
-    """Let a model with ``GAUGES`` take action 2 on stage 1, else action 0, for certain."""
+    """Let a model with ``STAGES`` take action 2 on stage 1 and action 0 on stage 2, for certain."""
     with torch.no_grad():
-        hidden, _, last = model.actor
-        for parameter in (*hidden.parameters(), *last.parameters()):
-            parameter.zero_()
-        hidden.weight[0, -1] = 1.0
-        last.weight[2, 0] = 1000.0
-        last.bias[0] = 500.0
+        last = model.actor.last
+        last.weight.zero_()
+        bias = last.bias.zero_().view(len(STAGES), -1)
+        bias[0, 2] = bias[1, 0] = 1000.0
 
 
 def put_regions(rollout: Rollout, rows: Any, value: int | Tensor) -> None:

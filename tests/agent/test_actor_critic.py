@@ -8,7 +8,7 @@ import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig, ReturnHead, act
 from encoders import AutoencoderConfig, EncoderConfig
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, STAGES, obey_the_stage
 
 GAUGES = ("health", "stage_1", "stage_2", "clock")
 
@@ -51,18 +51,26 @@ def test_a_game_without_gauges_needs_none():
 
 
 def test_actions_follow_the_policy_of_observation_and_gauges():
-    model = make_model()
-    with torch.no_grad():
-        model.actor[0].weight.zero_()
-        model.actor[0].weight[0, -2] = 1.0  # the first hidden unit says: stage 1
-        model.actor[-1].weight.zero_()
-        model.actor[-1].weight[2, 0] = 100.0
-    obs = [np.zeros(OBS_SHAPE, np.uint8)] * 40
-    stages = [np.float32([1, stage, 1 - stage, 1]) for stage in (1, 0) * 20]
+    model = make_model(STAGES)
+    obey_the_stage(model)
+    obs = [np.zeros(OBS_SHAPE, np.uint8)] * 20
+    stages = [np.float32([stage, 1 - stage]) for stage in (1, 0) * 10]
     generator = torch.Generator().manual_seed(0)
     actions = act(model, obs, [{"gauges": stage} for stage in stages], generator)
-    assert set(actions[::2]) == {2}
-    assert len(set(actions[1::2])) > 1
+    assert (set(actions[::2]), set(actions[1::2])) == ({2}, {0})
+
+
+def test_what_is_learned_on_one_stage_leaves_the_choice_on_another_alone():
+    model = make_model(STAGES)
+    obs = torch.randint(256, (2, *OBS_SHAPE), dtype=torch.uint8)
+    first, second = torch.eye(2)
+    before = model(obs, second.expand(2, 2)).policy.logits
+    model(obs, first.expand(2, 2)).policy.logits[:, 0].sum().backward()
+    with torch.no_grad():
+        for parameter in model.actor.last.parameters():
+            parameter -= parameter.grad
+    assert torch.equal(model(obs, second.expand(2, 2)).policy.logits, before)
+    assert (model(obs, first.expand(2, 2)).policy.logits[:, 0] < before[:, 0]).all()
 
 
 def test_new_statistics_change_no_prediction():

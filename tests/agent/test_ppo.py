@@ -297,7 +297,7 @@ def test_the_step_size_of_the_schedule_reaches_the_parameters():
 
 def test_the_entropy_bonus_makes_a_policy_less_certain():
     model = make_model()
-    torch.nn.init.constant_(model.actor[-1].bias[:1], 2.0)
+    torch.nn.init.constant_(model.actor.last.bias[:1], 2.0)
     alone = {"reconstruction_coef": 0.0, "value_coef": 0.0, "reward_scale": 1e-9}
     entropies = []
     for _ in range(10):

@@ -13,7 +13,9 @@ CARNIVAL = {"title": "Carnival", "rom": "carnival", "rows": (32, 192), "columns"
 
 @contextmanager
 def playing(**changes: Any) -> Iterator[None]:
-    """Let every module that knows ``GAME`` play another one."""
+    """Let every module that knows ``GAME`` play another one; another ROM has no gauges of its."""
+    if "rom" in changes:
+        changes = {"gauges": ()} | changes
     before, other = replace(GAME), replace(GAME, **changes)
     for field in fields(GAME):
         object.__setattr__(GAME, field.name, getattr(other, field.name))

@@ -55,7 +55,7 @@ def fit(network: ActorCritic) -> None:
     """Normalisation of real frames, probabilities far from equal, drawings of strong contrast."""
     network.autoencoder.fit_normalizer(real_observations(40)[:, -1])
     with torch.no_grad():
-        network.actor[-1].weight.mul_(1000)
+        network.actor.last.weight.mul_(3000)
         for parameter in network.autoencoder.decoder.layers[-1].parameters():
             parameter.mul_(10)
 

@@ -136,9 +136,9 @@ def test_weights_that_are_not_whole_are_refused(tmp_path: Path):
     exported_policy().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     tensors = safetensors.torch.load_file(path)
-    del tensors["network.actor.0.weight"]
+    del tensors["network.actor.hidden.weight"]
     safetensors.torch.save_file(tensors, path)
-    with pytest.raises(RuntimeError, match=r"network\.actor\.0\.weight"):
+    with pytest.raises(RuntimeError, match=r"network\.actor\.hidden\.weight"):
         ExportedPolicy.from_pretrained(tmp_path)
 
 

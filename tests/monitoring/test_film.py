@@ -18,9 +18,9 @@ from monitoring.agent_view import AgentView
 from monitoring.film import film_rate, gif, record_film
 from monitoring.pictures import HEADER, SCALE
 from tests.agent.dummy import (
-    GAUGES,
     NUM_ACTIONS,
     OBS_SHAPE,
+    STAGES,
     CountingGame,
     StagedGame,
     obey_the_stage,
@@ -76,10 +76,10 @@ def test_it_leaves_the_training_alone():
 
 
 def test_the_actor_is_told_the_gauges_of_the_present_step():
-    model, game = make_model(GAUGES), StagedGame(20)
+    model, game = make_model(STAGES), StagedGame(20)
     obey_the_stage(model)
     record_film(see(game, model), model, seed=0)
-    assert set(game.acted) == {(0, 0), (1, 2)}
+    assert set(game.acted) == {(1, 2), (2, 0)}
 
 
 def test_the_same_seed_gives_the_same_actions_and_another_one_others():
