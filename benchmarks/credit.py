@@ -27,8 +27,8 @@ NO_DAMAGE = ("--credit.damage", "0")
 BLIND_CRITIC = ("--model.no-critic-sees-gauges",)
 LONG = ("--ppo.gamma", "0.997")
 PROGRESS = (
-    "--credit.way", "100", "--credit.opponent", "400", "--credit.damage", "100",
-    "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "70",
+    "--credit.way", "60", "--credit.opponent", "100", "--credit.damage", "40",
+    "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "2",
 )  # fmt: skip
 ARMS: Mapping[str, tuple[str, ...]] = {
     "default": (),

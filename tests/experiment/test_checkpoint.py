@@ -158,7 +158,7 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, capture(*make(latent_dim=32)), STATE)
     model, _ = make(latent_dim=64)
-    message = r"tensor actor\.0\.weight has shape \(128, 32\), the model needs \(128, 64\)"
+    message = r"tensor actor\.hidden\.weight has shape \(128, 32\), the model needs \(128, 64\)"
     with pytest.raises(CheckpointError, match=message):
         restore_model(read_checkpoint(path), model)
 
