@@ -78,7 +78,7 @@ class GaugeReader:
                     value = gauge.read(screens) / gauge.full
                 case Way():
                     value = self._walk(gauge, screens, envs, scene) / gauge.full
-            self._shown[gauge.name][envs] = value.clip(0, 1)
+            self._shown[gauge.name][envs] = np.minimum(value, 1)
             values.append(self._shown[gauge.name][envs, None])
         return Reading(np.concatenate(values, axis=1), self._changes(before, envs, scene))
 
@@ -91,7 +91,7 @@ class GaugeReader:
     ) -> Values:
         """What has happened since ``before`` was shown, (M, 3), where no ``scene`` begins."""
         after = {name: self._shown[name][envs] for name in self._compared}
-        damage = (before[HEALTH] - after[HEALTH]).clip(min=0)
+        damage = np.maximum(before[HEALTH] - after[HEALTH], 0)
         bar = self._health
         if bar and bar.taken_by:
             damage[after[bar.taken_by] == 0] = 0
@@ -112,7 +112,7 @@ class GaugeReader:
         lit, known = lamps.read(screens), self._stage[envs]
         fits = ((lit == known) | (lit == known - 1)) & ~scene
         stage = np.where(fits, known, np.where(scene | (lit < known), lit + 1, lit))
-        self._stage[envs] = stage.clip(1, lamps.count)
+        self._stage[envs] = np.minimum(np.maximum(stage, 1), lamps.count)
         return self._stage[envs]
 
     def _walk(

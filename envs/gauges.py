@@ -134,8 +134,8 @@ class Way:
     """Most pixels that the picture scrolls in one agent step."""
     player_width: int = 9
     """Columns that he takes."""
-    player_pixels: int = 8
-    """Pixels of his colour in every fourth row, below which he is not there."""
+    player_pixels: int = 4
+    """Pixels of his colour in every eighth row, below which he is not there."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class Way:
 
     def place(self, screens: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Column of the player in (N, H, W, 3), (N,); -1 where he is not seen."""
-        rows = slice(self.player_rows[0], self.player_rows[1], 4)
+        rows = slice(self.player_rows[0], self.player_rows[1], 8)
         area = np.ascontiguousarray(screens[:, rows, slice(*self.columns)])
         count, height, width, _ = area.shape
         tall = area.reshape(count * height, width, 3)  # one image: OpenCV is called once
