@@ -13,7 +13,7 @@ CARNIVAL = {"title": "Carnival", "rom": "carnival", "rows": (32, 192), "columns"
 
 @contextmanager
 def playing(**changes: Any) -> Iterator[None]:
-    """Let every module that knows ``GAME`` play another one; another ROM has no gauges of its."""
+    """Let every module that knows ``GAME`` play another one, without gauges if the ROM differs."""
     if "rom" in changes:
         changes = {"gauges": ()} | changes
     before, other = replace(GAME), replace(GAME, **changes)
