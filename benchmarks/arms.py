@@ -1,4 +1,8 @@
-"""Arms of a study: the same training with other flags, for several seeds, all judged alike."""
+"""A study: the same training with other flags, for several seeds, all judged alike.
+
+Each set of flags is an arm. The result is written after every training. So a study can be made in
+several sittings, and on several machines.
+"""
 
 import json
 import os
@@ -6,20 +10,21 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Annotated, Any, NamedTuple
 
-import numpy as np
-from rich.table import Table
-
-from benchmarks.provenance import commit
+from benchmarks.figures import figures
+from benchmarks.provenance import commit, machine, provenance
+from benchmarks.study_curves import curves
 from envs import EnvConfig
-from envs.kung_fu_master.ram import FULL_HEALTH
-from experiment.command_line import ROOT
+from experiment.command_line import ROOT, check_output
+from experiment.config import Steps
 from experiment.errors import UserError
+from experiment.files import write_json
 from experiment.run_directory import RunDirectory
-from settings import to_json
+from settings import Checked, Seed, Within, to_json
 
 COMMITS = "commits"
 """File in a run directory: the commit that trained it, and one more for every resumption."""
@@ -27,8 +32,30 @@ GAMES = 30
 """Whole games that judge a training."""
 PROTOCOL = to_json(EnvConfig())
 """Of every game: the default."""
-Judged = dict[str, Any]
-"""A training that was judged: its seed, its commits, its evaluation and ``figures`` of it."""
+KEPT = ("steps", "train_seconds", "mean", "ci95", "median", "episodes", "seed", "scores")
+"""What the result of a study keeps of an evaluation."""
+Result = dict[str, Any]
+"""Of a study: where it comes from, and ``arms``, each with its ``flags`` and ``trainings``."""
+
+
+@dataclass(frozen=True)
+class StudyConfig(Checked):
+    """Train and judge every seed of every arm; a run that is already there is resumed or reused."""
+
+    json: Path
+    """File for the result, written after every training."""
+    seeds: tuple[Seed, ...] = (1, 2, 3)
+    """Seeds to train."""
+    steps: Steps = 500_000
+    """Agent steps of each training."""
+    runs: Path = Path("runs/study")
+    """Directory of the runs: one directory for each arm, in it one for each seed."""
+    parallel: Annotated[int, Within(1, 64)] = 2
+    """Trainings at the same time, among which the cores are divided; their times are then no
+    measure of speed."""
+    add: bool = False
+    """Keep the trainings that the file holds, whatever commit made them, and make only those that
+    it lacks."""
 
 
 class Training(NamedTuple):
@@ -49,40 +76,70 @@ class Training(NamedTuple):
         return RunDirectory(self.path)
 
 
-def judge(
-    arms: Mapping[str, Sequence[str]], seeds: Sequence[int], runs: Path, parallel: int
-) -> dict[str, list[Judged]]:
-    """Train every seed of every arm and let it play; what is there already is resumed or reused.
+def run_study(name: str, config: StudyConfig, arms: Mapping[str, Sequence[str]]) -> Result:
+    """Train every seed of every arm, let it play, and write the result.
 
     Args:
+        name: Module of the study.
+        config: Seeds, steps, and where the files are.
         arms: Flags of ``train.py`` by the name of the arm.
-        seeds: Of the trainings.
-        runs: Directory of the runs: one directory for each arm, in it one for each seed.
-        parallel: Trainings at the same time, among which the cores are divided.
 
     Returns:
-        For each arm its trainings, in the order of the seeds.
+        What the file holds.
 
     Raises:
-        UserError: If a training fails or was judged under another protocol.
+        UserError: If a training fails or was judged under another protocol, or if the file holds
+            what cannot be added to.
     """
+    check_output(config.json)
+    steps = ("--total-steps", str(config.steps))
+    own = {arm: {"flags": [*steps, *flags], "trainings": []} for arm, flags in arms.items()}
+    held = _held(config.json, own) if config.add and config.json.exists() else {}
+    result: Result = {**provenance(name), "protocol": PROTOCOL, "arms": own | held}
     trainings = [
-        Training(arm, tuple(flags), seed, runs / arm / f"seed_{seed}")
-        for seed in seeds
-        for arm, flags in arms.items()
+        Training(arm, tuple(own[arm]["flags"]), seed, config.runs / arm / f"seed_{seed}")
+        for seed in config.seeds
+        for arm in arms
+        if seed not in [one["train_seed"] for one in result["arms"][arm]["trainings"]]
     ]
     for training in trainings:  # what cannot be compared is told before the long work
         if training.run.evaluation.exists():
-            evaluation(training.run)
-    with ThreadPoolExecutor(parallel) as pool:
-        judged = list(pool.map(_judge, trainings, repeat(parallel)))
-    return {
-        arm: [one for one, training in zip(judged, trainings, strict=True) if training.arm == arm]
-        for arm in arms
-    }
+            _evaluation(training.run)
+    lock = Lock()
+
+    def work(training: Training) -> None:
+        judged = _judge(training, config.parallel)
+        with lock:
+            beside: list[Result] = result["arms"][training.arm]["trainings"]
+            beside.append(judged)
+            beside.sort(key=lambda one: one["train_seed"])
+            write_json(config.json, result)
+
+    with ThreadPoolExecutor(config.parallel) as pool:
+        list(pool.map(work, trainings))
+    return result
 
 
-def _judge(training: Training, parallel: int) -> Judged:
+def _held(path: Path, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The arms that a result holds; those of this study must have the same flags in it."""
+    try:
+        held: Result = json.loads(path.read_text())
+        protocol, arms = held["protocol"], held["arms"]
+        flags = {arm: one["flags"] for arm, one in arms.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"json must be the result of a study to add to, got {path}") from error
+    if protocol != PROTOCOL:
+        raise UserError(f"json must have been made under {PROTOCOL}, {path} under {protocol}")
+    for arm in own.keys() & flags.keys():
+        if flags[arm] != own[arm]["flags"]:
+            raise UserError(
+                f"json must hold trainings with the same flags, but in {path} those of {arm} are "
+                f"{' '.join(flags[arm])}, not {' '.join(own[arm]['flags'])}"
+            )
+    return arms
+
+
+def _judge(training: Training, parallel: int) -> Result:
     run = training.run
     if not run.evaluation.exists():
         command = [sys.executable, str(ROOT / "train.py"), "--run-dir", str(run.path)]
@@ -98,21 +155,27 @@ def _judge(training: Training, parallel: int) -> Judged:
             raise UserError(
                 f"seed {training.seed} of {training.arm} could not be trained in {run.path}"
             )
-    result = evaluation(run)
+    result = _evaluation(run)
     # A run that was started by hand has no such file.
     commits = run.path / COMMITS
-    made_by = commits.read_text().split() if commits.exists() else []
-    return {"train_seed": training.seed, "commits": made_by, **result, "figures": figures(result)}
+    return {
+        "train_seed": training.seed,
+        "commits": commits.read_text().split() if commits.exists() else [],
+        "machine": machine(),
+        **{name: result[name] for name in KEPT},
+        "figures": figures(result),
+        "curves": curves(run.path),
+    }
 
 
-def evaluation(run: RunDirectory) -> dict[str, Any]:
+def _evaluation(run: RunDirectory) -> Result:
     """What a run's evaluation says.
 
     Raises:
         UserError: If it was made under another protocol: such scores cannot be compared.
     """
     try:
-        result: dict[str, Any] = json.loads(run.evaluation.read_text())
+        result: Result = json.loads(run.evaluation.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{run.evaluation} is no evaluation of a run: {error}") from error
     if result.get("protocol") != PROTOCOL:
@@ -130,96 +193,6 @@ def note_commit(run_dir: Path) -> None:
         print(commit(), file=file)
 
 
-def figures(result: Mapping[str, Any]) -> dict[str, float | None]:
-    """Why a score is what it is.
-
-    Args:
-        result: An evaluation, with the facts of its games.
-
-    Returns:
-        ``score``, the mean; ``dodged``, ``dodged_high`` and ``dodged_low``, shares of the knives
-        that were dodged or suffered; ``hits_per_1000_steps`` of all projectiles;
-        ``steps_per_life``; ``reached_floor_2`` and ``boss_hit``, shares of the games;
-        ``boss_energy``, the lowest of a game as a share of its whole, mean; ``floors_cleared``,
-        mean of a game; ``recall``, live, at the end of the training. None where nothing was
-        counted.
-    """
-    games: list[dict[str, Any]] = result["facts"]
-    steps = sum(result["lengths"])
-
-    def events(group: str, event: str, *kinds: str) -> int:
-        return sum(
-            counts[event]
-            for game in games
-            for kind, counts in game[group].items()
-            if not kinds or kind in kinds
-        )
-
-    def dodged(*heights: str) -> float | None:
-        good = events("knives", "dodged", *heights)
-        return _share(good, good + events("knives", "suffered", *heights))
-
-    lives = sum(sum(game["lives_lost"].values()) for game in games)
-    return {
-        "score": result["mean"],
-        "dodged": dodged(),
-        "dodged_high": dodged("high"),
-        "dodged_low": dodged("low"),
-        "hits_per_1000_steps": 1000 * events("projectiles", "suffered") / steps,
-        "steps_per_life": _share(steps, lives),
-        "reached_floor_2": float(np.mean([game["floors_cleared"] > 0 for game in games])),
-        "boss_hit": float(np.mean([game["lowest_boss_energy"] < FULL_HEALTH for game in games])),
-        "boss_energy": float(np.mean([game["lowest_boss_energy"] for game in games])) / FULL_HEALTH,
-        "floors_cleared": float(np.mean([game["floors_cleared"] for game in games])),
-        "recall": result["artifact_recall"],
-    }
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def arms_result(
-    judged: Mapping[str, Sequence[Judged]], flags: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """What a study keeps of its arms: the protocol, and the flags and trainings of each."""
-    return {
-        "protocol": PROTOCOL,
-        "arms": {
-            arm: {"flags": list(flags[arm]), "trainings": [_compact(one) for one in trainings]}
-            for arm, trainings in judged.items()
-        },
-    }
-
-
-def _compact(judged: Judged) -> dict[str, Any]:
-    names = ("train_seed", "commits", "steps", "train_seconds", "episodes", "seed", "scores")
-    return {name: judged[name] for name in names} | {"figures": judged["figures"]}
-
-
-def arms_table(judged: Mapping[str, Sequence[Judged]]) -> Table:
-    """The figures of every training, one row each."""
-    table = Table(
-        "arm", "seed", "score", "knives dodged", "high", "low", "hits in 1,000 steps",
-        "steps a life", "reached floor 2", "floors cleared", "boss hit", "kept",
-    )  # fmt: skip
-    for arm, trainings in judged.items():
-        for one in trainings:
-            found = one["figures"]
-            table.add_row(
-                arm,
-                str(one["train_seed"]),
-                f"{found['score']:,.0f}",
-                *(_percent(found[name]) for name in ("dodged", "dodged_high", "dodged_low")),
-                f"{found['hits_per_1000_steps']:.1f}",
-                "-" if found["steps_per_life"] is None else f"{found['steps_per_life']:,.0f}",
-                _percent(found["reached_floor_2"]),
-                f"{found['floors_cleared']:.1f}",
-                _percent(found["boss_hit"]),
-                _percent(found["recall"]),
-            )
-    return table
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
+def figures_of(result: Result, arm: str, figure: str) -> list[float]:
+    """A figure of every training of an arm, in the order of their seeds."""
+    return [one["figures"][figure] for one in result["arms"][arm]["trainings"]]

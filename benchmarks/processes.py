@@ -63,21 +63,23 @@ def train_ours(
     started = time.time()
     command = [str(ROOT / "train.py"), "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
     peak = run_for(command, seconds)
-    scores = {at.step: at.value for at in scalars(run_dir, "episode/return_recent")}
-    points = [
-        Point(at.wall_time - started, at.step, scores.get(at.step))
-        for at in scalars(run_dir, "speed/steps_per_second")
-    ]
+    tags = ("episode/return_recent", "speed/steps_per_second")
+    returns, updates = scalars(run_dir, tags).values()
+    scores = {at.step: at.value for at in returns}
+    points = [Point(at.wall_time - started, at.step, scores.get(at.step)) for at in updates]
     return MeasuredTraining(points, peak)
 
 
-def scalars(run_dir: Path, tag: str) -> list[ScalarEvent]:
-    """A run's values of a tag, with their ``step`` and ``wall_time``; empty if it has none."""
-    events = EventAccumulator(str(RunDirectory(run_dir).tensorboard), {"scalars": 0}).Reload()
-    try:
-        return cast(list[ScalarEvent], events.Scalars(tag))
-    except KeyError:
-        return []
+def scalars(run_dir: Path, tags: Sequence[str]) -> dict[str, list[ScalarEvent]]:
+    """A run's values by tag, with their ``step`` and ``wall_time``; empty where it has none."""
+    directory = RunDirectory(run_dir).tensorboard
+    events = EventAccumulator(str(directory), {"scalars": 0})
+    if directory.is_dir():
+        events.Reload()
+    there = cast(list[str], events.Tags()["scalars"])
+    return {
+        tag: cast(list[ScalarEvent], events.Scalars(tag) if tag in there else []) for tag in tags
+    }
 
 
 def train_sb3(

@@ -1,76 +1,74 @@
-"""Train with the defaults for several seeds, judge each, and write the result.
+"""Train with a recipe for several seeds, judge each, and write and draw the result.
 
 Example:
-    python -m benchmarks.score --seeds 1 2 3 --json benchmarks/results/score.json
+    python -m benchmarks.score --json benchmarks/results/score.json
+    python -m benchmarks.score --recipe climb --steps 10000000 --json benchmarks/results/climb.json
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
-import numpy as np
 import tyro
 from rich.table import Table
 
-from benchmarks.arms import PROTOCOL, arms_table, judge
-from benchmarks.provenance import provenance
+from benchmarks.arms import Result, StudyConfig, run_study
+from benchmarks.figures import figures_table
+from benchmarks.study_curves import draw
 from experiment.command_line import check_output, exit_code
-from experiment.config import Steps
-from experiment.files import write_json
 from monitoring.console import print_table
-from settings import Checked, Seed, Within
+
+Recipe = Literal["default", "climb"]
+RECIPES: Mapping[Recipe, tuple[str, ...]] = {
+    "default": (),
+    "climb": (
+        "--credit.way", "60", "--credit.opponent", "100", "--credit.damage", "40",
+        "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "2",
+        "--ppo.reconstruction-coef", "1.5",
+    ),
+}  # fmt: skip
+"""Flags of ``train.py``. ``climb`` leads onward, from floor to floor."""
 
 
 @dataclass(frozen=True)
-class ScoreConfig(Checked):
-    """Train and judge several seeds; a run that is already there is resumed or reused."""
+class ScoreConfig(StudyConfig):
+    """Train several seeds and judge them; a run that is already there is resumed or reused."""
 
-    json: Path
-    """File for the result."""
-    seeds: tuple[Seed, ...] = (1, 2, 3)
-    """Seeds to train."""
-    steps: Steps = 500_000
-    """Agent steps of each training."""
     runs: Path = Path("runs/score")
-    """Directory of the runs."""
-    parallel: Annotated[int, Within(1, 64)] = 1
-    """Trainings at the same time; their times are then no measure of speed."""
+    """Directory of the runs: one directory for each recipe, in it one for each seed."""
+    recipe: Recipe = "default"
+    """How to train."""
 
 
 def main() -> None:
-    """Run the study, write the JSON and print the tables."""
+    """Run the study, write JSON and plot, print the tables."""
     config = tyro.cli(ScoreConfig)
-    check_output(config.json)
-    arms = {f"steps_{config.steps}": ["--total-steps", str(config.steps)]}
-    judged = judge(arms, config.seeds, config.runs, config.parallel)
-    (results,) = judged.values()
-    means = [result["mean"] for result in results]
-    recalls = [recall for result in results if (recall := result["artifact_recall"]) is not None]
-    summary = {
-        **provenance("score"),
-        "mean_over_seeds": float(np.mean(means)),
-        "lowest_seed": float(np.min(means)),
-        "artifact_recall_over_seeds": float(np.mean(recalls)) if recalls else None,
-        "protocol": PROTOCOL,
-        "parallel": config.parallel,
-        "runs": results,
-    }
-    write_json(config.json, summary)
-    table = Table("seed", "mean", "95 % interval", "median", "kept", "training", "steps/s")
-    for result in results:
-        low, high = result["ci95"]
-        table.add_row(
-            str(result["train_seed"]),
-            f"{result['mean']:,.0f}",
-            f"{low:,.0f} to {high:,.0f}",
-            f"{result['median']:,.0f}",
-            "-" if result["artifact_recall"] is None else f"{result['artifact_recall']:.1%}",
-            f"{result['train_seconds'] / 60:.1f} min",
-            f"{result['steps'] / result['train_seconds']:,.0f}",
-        )
-    print_table(table)
-    print_table(arms_table(judged))
+    plot = config.json.with_suffix(".png")
+    check_output(plot)
+    result = run_study("score", config, {config.recipe: RECIPES[config.recipe]})
+    draw(result["arms"], plot)
+    print_table(score_table(result))
+    print_table(figures_table(result["arms"]))
+
+
+def score_table(result: Result) -> Table:
+    """Score and speed of every training, one row each."""
+    table = Table("recipe", "seed", "mean", "95 % interval", "median", "training", "steps/s")
+    for recipe, found in result["arms"].items():
+        for one in found["trainings"]:
+            low, high = one["ci95"]
+            table.add_row(
+                recipe,
+                str(one["train_seed"]),
+                f"{one['mean']:,.0f}",
+                f"{low:,.0f} to {high:,.0f}",
+                f"{one['median']:,.0f}",
+                f"{one['train_seconds'] / 60:.1f} min",
+                f"{one['steps'] / one['train_seconds']:,.0f}",
+            )
+    return table
 
 
 if __name__ == "__main__":

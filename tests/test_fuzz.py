@@ -25,6 +25,7 @@ from benchmarks import (
     credit,
     detector,
     does_seeing_pay,
+    painted_over,
     reconstruction,
     score,
     soak,
@@ -265,11 +266,12 @@ class BeginningError(Exception):
 
 
 WORK: dict[ModuleType, str] = {
-    credit: "judge",
+    credit: "run_study",
     detector: "calibrate",
-    does_seeing_pay: "judge",
+    does_seeing_pay: "run_study",
+    painted_over: "load_agent",
     reconstruction: "calibrate",
-    score: "judge",
+    score: "run_study",
     soak: "watch",
     throughput: "measure",
     time_to_score: "train",

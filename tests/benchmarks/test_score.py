@@ -1,19 +1,24 @@
-"""The score study keeps its result, whatever the runs are like."""
+"""The score study keeps its result, whatever the runs are like, and draws its curves."""
 
 import json
 import subprocess
 from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
+from torch.utils.tensorboard import summary
 
 from benchmarks import arms, score
+from benchmarks.study_curves import POINTS, SHARES, curves
 from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
+from experiment.command_line import parse
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
+from monitoring.event_file import EventFile
 
 FACTS = {
     "highest_floor": 1, "floors_cleared": 0, "lowest_boss_energy": 39,
@@ -30,7 +35,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             had = deque([] if recall is None else [recall])
             statistics = RunStatistics(steps=6000, seconds=60.0, recall=had)
             games = [PlayedGame(factor * seed, 5, False, FACTS) for factor in (100.0, 300.0)]
-            run = RunDirectory(tmp_path / "runs" / "steps_500000" / f"seed_{seed}")
+            run = RunDirectory(tmp_path / "runs" / "default" / f"seed_{seed}")
             run.path.mkdir(parents=True)
             run.write_evaluation(
                 report(games, GAME, protocol or EnvConfig(), "run", "digest", 9, 1.0, statistics)
@@ -44,20 +49,18 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return lay
 
 
-@pytest.mark.parametrize(
-    ("recalls", "mean"), [((None, None), None), ((None, 0.5), 0.5), ((1.0, 0.5), 0.75)]
-)
-def test_a_run_without_artifacts_does_not_lose_the_study(study, capsys, recalls, mean):
+@pytest.mark.parametrize("recalls", [(None, None), (None, 0.5), (1.0, 0.5)])
+def test_a_run_without_artifacts_does_not_lose_the_study(study, capsys, recalls):
     path = study(*recalls)
     score.main()
-    found = json.loads(path.read_text())
-    assert (found["mean_over_seeds"], found["lowest_seed"]) == (300.0, 200.0)
-    assert found["artifact_recall_over_seeds"] == mean
-    assert [run["train_seed"] for run in found["runs"]] == [1, 2]
-    assert [run["artifact_recall"] for run in found["runs"]] == list(recalls)
-    rows = [line for line in capsys.readouterr().out.splitlines() if " min " in line]
-    kept = [row.split("│")[5].strip() for row in rows]
-    assert kept == ["-" if recall is None else f"{recall:.1%}" for recall in recalls]
+    trainings = json.loads(path.read_text())["arms"]["default"]["trainings"]
+    assert [one["train_seed"] for one in trainings] == [1, 2]
+    assert [one["mean"] for one in trainings] == [200.0, 400.0]
+    assert [one["figures"]["recall"] for one in trainings] == list(recalls)
+    printed = capsys.readouterr().out.split()
+    for text in ("200", "400", *("-" if recall is None else f"{recall:.1%}" for recall in recalls)):
+        assert text in printed
+    assert path.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.MonkeyPatch):
@@ -68,7 +71,8 @@ def test_a_result_is_written_before_it_is_printed(study, monkeypatch: pytest.Mon
     monkeypatch.setattr(score, "print_table", broken)
     with pytest.raises(OSError, match="the terminal is gone"):
         score.main()
-    assert json.loads(path.read_text())["mean_over_seeds"] == 200.0
+    (training,) = json.loads(path.read_text())["arms"]["default"]["trainings"]
+    assert training["mean"] == 200.0
 
 
 def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, monkeypatch):
@@ -77,7 +81,7 @@ def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, 
     with pytest.raises(UserError, match=r"under the protocol .*'frameskip': 4.*seed_1.*: 2"):
         score.main()
     assert not path.exists()
-    study_runs = path.parent / "runs" / "steps_500000" / "seed_1" / "evaluation.json"
+    study_runs = path.parent / "runs" / "default" / "seed_1" / "evaluation.json"
     study_runs.write_text("{}")  # of a version that did not say
     with pytest.raises(UserError, match="has None"):
         score.main()
@@ -85,7 +89,7 @@ def test_runs_that_were_judged_otherwise_are_refused_before_any_training(study, 
 
 def test_a_damaged_evaluation_or_a_refused_training_is_one_line(study, monkeypatch):
     path = study(1.0)
-    kept = path.parent / "runs" / "steps_500000" / "seed_1" / "evaluation.json"
+    kept = path.parent / "runs" / "default" / "seed_1" / "evaluation.json"
     kept.write_text("{")
     with pytest.raises(UserError, match=r"evaluation\.json is no evaluation of a run"):
         score.main()
@@ -93,5 +97,43 @@ def test_a_damaged_evaluation_or_a_refused_training_is_one_line(study, monkeypat
     refused = subprocess.CompletedProcess([], 2)
     monkeypatch.setattr(arms.subprocess, "run", lambda *_, **__: refused)
     monkeypatch.setattr(arms, "note_commit", lambda _: None)
-    with pytest.raises(UserError, match=r"seed 1 of steps_500000 could not be trained in .*seed_1"):
+    monkeypatch.setattr(arms, "provenance", lambda _: {})
+    with pytest.raises(UserError, match=r"seed 1 of default could not be trained in .*seed_1"):
         score.main()
+
+
+def test_every_recipe_is_a_training_of_its_own():
+    configs = {recipe: parse(list(flags))[0] for recipe, flags in score.RECIPES.items()}
+    assert configs["default"] == parse([])[0]
+    assert len(set(configs.values())) == len(score.RECIPES)
+
+
+def write_curves(run_dir: Path, updates: int) -> None:
+    """Of a training of ten steps an update, a quarter of them on stage 4 and the rest on 1."""
+    file = EventFile(run_dir / "tensorboard", 0)
+    for update in range(1, updates + 1):
+        file.add(summary.scalar("episode/return_recent", update), 10 * update)
+        for number, tag in enumerate(SHARES, 1):
+            file.add(summary.scalar(tag, {1: 0.75, 4: 0.25}.get(number, 0)), 10 * update)
+    file.add(summary.scalar("artifacts/recall", 0.5), 20)
+    file.close()
+
+
+def test_short_curves_are_kept_as_they_are(tmp_path: Path):
+    write_curves(tmp_path, 3)
+    assert curves(tmp_path) == {
+        "steps": [10, 20, 30],
+        "score": [1, 2, 3],
+        "stage": [1.75, 1.75, 1.75],
+        "recall": [None, 0.5, None],
+    }
+    assert curves(tmp_path / "none") == {"steps": [], "score": [], "stage": [], "recall": []}
+
+
+def test_long_curves_are_means_between_their_points(tmp_path: Path):
+    write_curves(tmp_path, 5 * POINTS)
+    found = curves(tmp_path)
+    steps = np.array(found["steps"])
+    assert (len(steps), steps[-1]) == (POINTS, 50 * POINTS)
+    updates = np.diff(steps, prepend=0) // 10  # in each mean: of the numbers up to steps / 10
+    np.testing.assert_allclose(found["score"], steps / 10 - (updates - 1) / 2, rtol=1e-4)

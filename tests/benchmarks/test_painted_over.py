@@ -1,10 +1,9 @@
-"""Does seeing pay: what is painted over, and nothing else."""
+"""What is painted over, and nothing else."""
 
 import numpy as np
 import pytest
 
-from benchmarks import does_seeing_pay
-from benchmarks.does_seeing_pay import PaintedEnv, paint_arm, paint_knife, scripted_figures
+from benchmarks.painted_over import PaintedEnv, paint_arm, paint_knife, scripted_figures
 from envs import GAME, EnvConfig, Projection, SingleEnv
 from envs.kung_fu_master import ram as truth
 
@@ -78,9 +77,8 @@ def test_in_a_painted_game_the_knives_are_missing_and_all_else_is_the_same():
 
 
 def test_a_script_that_reads_the_ram_dodges_high_knives(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(does_seeing_pay, "GAMES", 1)
     monkeypatch.setattr("envs.single.default_projection", lambda _: PROJECTION)
-    found = scripted_figures()
+    found = scripted_figures(games=1)
     assert found["dodged_high"] == 1.0
     assert 0.2 < found["dodged_low"] < 0.9
     assert found["score"] > 1000
