@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.gauges import HEALTH, OPPONENT, WAY, Bar, Gauge, Lamps, Number, Way
+from envs.gauges import HEALTH, OPPONENT, WAY, Bar, Gauge, Lamps, PaintReader, gauge_names
+from envs.way import Numbers, Screens, Way, WayReader
 
 CHANGES = ("damage", "opponent", "way")
 """Names of what ``Reading.changes`` holds."""
@@ -37,102 +38,81 @@ class GaugeReader:
 
     def __init__(self, gauges: Sequence[Gauge], num_envs: int) -> None:
         """Prepare for ``num_envs`` games, each at the start of an episode."""
-        self._gauges = gauges
+        self._painted = PaintReader([gauge for gauge in gauges if not isinstance(gauge, Way)])
+        self._stages = {
+            gauge.name: np.eye(gauge.count, dtype=np.float32)
+            for gauge in gauges
+            if isinstance(gauge, Lamps)
+        }
+        ways = [gauge for gauge in gauges if isinstance(gauge, Way)]
+        self._ways = {way.name: (WayReader(way, num_envs), way.full) for way in ways}
         bars = [gauge for gauge in gauges if isinstance(gauge, Bar) and gauge.name == HEALTH]
         self._health = bars[0] if bars else None
-        self._compared = {HEALTH, OPPONENT, WAY}
-        if self._health:
-            self._compared |= {self._health.taken_by, self._health.counted_by} - {""}
+        names = gauge_names(gauges)
+        self._columns = {
+            gauge.name: slice(names.index(gauge.names[0]), names.index(gauge.names[-1]) + 1)
+            for gauge in gauges
+        }
+        self._shown = np.zeros((num_envs, len(names)), np.float32)
         self._begins = np.ones(num_envs, bool)  # whether the next screen begins an episode
-        self._stage = np.zeros(num_envs, np.int64)
-        self._scrolled = np.zeros(num_envs, np.int64)
-        self._place = np.zeros(num_envs, np.int64)
-        self._start = np.zeros(num_envs, np.int64)
-        self._waits = np.ones(num_envs, bool)  # for the player to be seen in this scene
-        self._profile: NDArray[np.int32] | None = None
-        self._shown = {gauge.name: np.zeros(num_envs, np.float32) for gauge in gauges}
-        self._shown |= {name: np.zeros(num_envs, np.float32) for name in (HEALTH, OPPONENT, WAY)}
+        self._stage = np.ones(num_envs, np.int64)
 
-    def read(self, screens: NDArray[np.uint8], envs: NDArray[np.int64]) -> Reading:
+    def read(self, screens: Screens, envs: Numbers) -> Reading:
         """Take in the next screens.
 
         Args:
             screens: (M, H, W, 3) uint8, native RGB.
             envs: (M,) int64, of which games they are.
         """
-        before = {name: self._shown[name][envs] for name in (HEALTH, OPPONENT, WAY)}
+        before, after = self._shown[envs], np.empty((len(envs), self._shown.shape[1]), np.float32)
         scene = self._begins[envs]
         self._begins[envs] = False
-        values = [np.zeros((len(envs), 0), np.float32)]
-        for gauge in self._gauges:
-            match gauge:
-                case Bar():
-                    value = gauge.read(screens) / (gauge.columns[1] - gauge.columns[0])
-                    if gauge.name == HEALTH:
-                        scene |= (before[HEALTH] == 0) & (value > 0)
-                case Lamps():
-                    value = self._number(gauge, screens, envs, scene)
-                    values.append(np.eye(gauge.count, dtype=np.float32)[value - 1])
-                    continue
-                case Number():
-                    value = gauge.read(screens) / gauge.full
-                case Way():
-                    value = self._walk(gauge, screens, envs, scene) / gauge.full
-            self._shown[gauge.name][envs] = np.minimum(value, 1)
-            values.append(self._shown[gauge.name][envs, None])
-        return Reading(np.concatenate(values, axis=1), self._changes(before, envs, scene))
+        numbers = self._painted.read(screens)
+        if HEALTH in numbers:
+            scene |= (self._of(before, HEALTH) == 0) & (numbers[HEALTH] > 0)
+        for name, one_of in self._stages.items():
+            stage = self._number(numbers.pop(name), len(one_of), envs, scene)
+            after[:, self._columns[name]] = one_of[stage - 1]
+        for name, (way, full) in self._ways.items():
+            numbers[name] = way.read(screens, envs, scene) / full
+        for name, number in numbers.items():
+            after[:, self._columns[name].start] = number
+        self._shown[envs] = np.minimum(after, 1, out=after)
+        return Reading(after, self._changes(before, after, scene))
 
-    def forget(self, envs: NDArray[np.int64]) -> None:
+    def forget(self, envs: Numbers) -> None:
         """Take note that the next screens of these games (M,) begin an episode."""
         self._begins[envs] = True
 
-    def _changes(
-        self, before: dict[str, Values], envs: NDArray[np.int64], scene: NDArray[np.bool_]
-    ) -> Values:
+    def _of(self, values: Values, name: str) -> Values:
+        """A gauge's column (M,) of ``values`` (M, G)."""
+        return values[:, self._columns[name].start]
+
+    def _changes(self, before: Values, after: Values, scene: NDArray[np.bool_]) -> Values:
         """What has happened since ``before`` was shown, (M, 3), where no ``scene`` begins."""
-        after = {name: self._shown[name][envs] for name in self._compared}
-        damage = np.maximum(before[HEALTH] - after[HEALTH], 0)
-        bar = self._health
-        if bar and bar.taken_by:
-            damage[after[bar.taken_by] == 0] = 0
-        if bar and bar.counted_by:
-            pixel = 1.5 / (bar.columns[1] - bar.columns[0])
-            damage[(after[bar.counted_by] == 0) & (damage < pixel)] = 0
-        opponent, way = before[OPPONENT] - after[OPPONENT], after[WAY] - before[WAY]
-        return np.where(scene[:, None], 0, np.stack([damage, opponent, way], axis=1))
+        changes = np.zeros((len(before), len(CHANGES)), np.float32)
+        if bar := self._health:
+            damage = self._of(before, HEALTH) - self._of(after, HEALTH)
+            none = damage < 0
+            if bar.taken_by:
+                none |= self._of(after, bar.taken_by) == 0
+            if bar.counted_by:
+                pixel = 1.5 / (bar.columns[1] - bar.columns[0])
+                none |= (self._of(after, bar.counted_by) == 0) & (damage < pixel)
+            changes[:, 0] = damage * ~none
+        if OPPONENT in self._columns:
+            changes[:, 1] = self._of(before, OPPONENT) - self._of(after, OPPONENT)
+        if WAY in self._columns:
+            changes[:, 2] = self._of(after, WAY) - self._of(before, WAY)
+        changes[scene] = 0
+        return changes
 
     def _number(
-        self,
-        lamps: Lamps,
-        screens: NDArray[np.uint8],
-        envs: NDArray[np.int64],
-        scene: NDArray[np.bool_],
-    ) -> NDArray[np.int64]:
+        self, lit: NDArray[np.float64], count: int, envs: Numbers, scene: NDArray[np.bool_]
+    ) -> Numbers:
         """Number of the stage (M,) though its last lamp blinks; a scene begins with it unlit."""
-        lit, known = lamps.read(screens), self._stage[envs]
+        known = self._stage[envs]
         fits = ((lit == known) | (lit == known - 1)) & ~scene
         stage = np.where(fits, known, np.where(scene | (lit < known), lit + 1, lit))
-        self._stage[envs] = np.minimum(np.maximum(stage, 1), lamps.count)
-        return self._stage[envs]
-
-    def _walk(
-        self,
-        way: Way,
-        screens: NDArray[np.uint8],
-        envs: NDArray[np.int64],
-        scene: NDArray[np.bool_],
-    ) -> NDArray[np.int64]:
-        """Pixels (M,) that the player is away from where he was first seen in the scene."""
-        profile = way.profile(screens)
-        if self._profile is None:
-            self._profile = np.zeros((len(self._begins), profile.shape[1]), np.int32)
-        scrolled = self._scrolled[envs] - way.motion(self._profile[envs], profile)
-        self._profile[envs] = profile
-        self._scrolled[envs] = np.where(scene, 0, scrolled)
-        found = way.place(screens)
-        self._place[envs] = np.where(found < 0, self._place[envs], found)  # where he was seen last
-        position = self._scrolled[envs] + self._place[envs]
-        waits = self._waits[envs] | scene
-        self._start[envs] = np.where(waits, position, self._start[envs])
-        self._waits[envs] = waits & (found < 0)
-        return np.abs(position - self._start[envs])
+        self._stage[envs] = stage = np.minimum(np.maximum(stage, 1), count).astype(np.int64)
+        return stage

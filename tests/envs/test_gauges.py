@@ -9,8 +9,9 @@ import pytest
 
 from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs
 from envs.gauge_reader import GaugeReader, Reading
-from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, Way, gauge_names
+from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, gauge_names
 from envs.kung_fu_master import ram as truth
+from envs.way import Way, motion
 from tests.envs.games import CARNIVAL, playing
 
 PROJECTION = Projection((truth.SKY_COLOUR, (180, 122, 48)), (truth.KNIFE_COLOUR,))
@@ -145,9 +146,6 @@ def test_the_way_grows_onward_whatever_the_direction(floor: int, onward: int, ba
         assert abs(game.way) < 0.02
 
 
-WALL = Way(WAY, (0, 8), (0, 120), player_rows=(0, 8), player_colour=(1, 2, 3), full=100)
-
-
 class Bars:
     """Screens made by hand, of a health bar, a boss's bar and a wall with pillars."""
 
@@ -234,19 +232,17 @@ def test_the_way_is_that_of_the_player_though_the_picture_stands_still():
 
 @pytest.mark.parametrize("move", range(-6, 7))
 def test_every_motion_of_the_picture_up_to_the_reach_is_measured(move: int):
-    way = replace(WALL, columns=(0, 120))
-    wall = np.random.default_rng(0).integers(0, 255, (8, 200, 3), dtype=np.uint8)
-    before, after = wall[:, 40:160], wall[:, 40 - move : 160 - move]
-    profiles = [way.profile(screen[None]) for screen in (before, after)]
-    assert way.motion(*profiles).tolist() == [move]
+    walls = np.random.default_rng(0).integers(0, 255, (2, 5, 200, 3), dtype=np.uint8)
+    before, after = walls[:, :, 40:160], walls[:, :, 40 - move : 160 - move].copy()
+    after[1] = before[1]  # another game, whose picture stands still
+    assert motion(before, after, reach=6).tolist() == [move, 0]
 
 
 def test_another_place_and_a_plain_wall_tell_of_no_motion():
-    way = replace(WALL, columns=(0, 120))
-    walls = np.random.default_rng(0).integers(0, 255, (2, 8, 120, 3), dtype=np.uint8)
-    assert way.motion(*(way.profile(wall[None]) for wall in walls)).tolist() == [0]
-    plain = way.profile(np.full((1, 8, 120, 3), 7, np.uint8))
-    assert way.motion(plain, plain).tolist() == [0]
+    before, after = np.random.default_rng(0).integers(0, 255, (2, 2, 5, 120, 3), dtype=np.uint8)
+    before[1], after[1] = 7, 7
+    after[1, :, :, 1:] = 8  # another colour with as much red
+    assert motion(before, after, reach=6).tolist() == [0, 0]
 
 
 def test_many_games_together_show_what_each_shows_alone():
