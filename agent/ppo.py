@@ -58,8 +58,8 @@ class PPOConfig(Checked):
     entropy_coef: Annotated[float, Within(0, 10**6)] = 0.003
     """Factor of the entropy bonus. Three times as much keeps the policy so random that its score
     levels off."""
-    reconstruction_coef: Annotated[float, Within(0, 10**6)] = 0.5
-    """Factor of the reconstruction loss."""
+    reconstruction_coef: Annotated[float, Within(0, 10**6)] = 1.5
+    """Factor of the reconstruction loss. With a third of it, large returns drown the artifacts."""
     autoencoder_steps: Annotated[int, Within(0, 10**12)] = 0
     """Agent steps at the start in which only the autoencoder learns, on the images of the
     untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
