@@ -19,11 +19,11 @@ POINTS = 100
 SHARES = [f"gauges/{name}" for name in GAME.gauge_names if name.startswith(STAGE)]
 """Tags of the shares of steps on each stage."""
 PANELS = {
-    "score": (f"raw score, mean of {RECENT_GAMES} games", "{x:,.0f}"),
-    "stage": ("stage, mean over the steps", "{x:.1f}"),
-    "recall": ("share of the artifacts that are kept", "{x:.0%}"),
+    "score": (f"raw score, mean of {RECENT_GAMES} games", "{x:,.0f}", (0, None)),
+    "stage": ("stage, mean over the steps", "{x:.0f}", (0, len(SHARES) + 1)),
+    "recall": ("share of the artifacts that are kept", "{x:.0%}", (0, 1.02)),
 }
-"""What each plot shows, and how its numbers are written."""
+"""What each plot shows, how its numbers are written, and where its axis begins and ends."""
 
 
 def curves(run_dir: Path) -> dict[str, Sequence[float | None]]:
@@ -72,11 +72,11 @@ def draw(arms: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     plots = figure.subplots(1, len(PANELS))
     lines = [(arm, one) for arm, found in arms.items() for one in found["trainings"]]
-    for axes, (name, (title, form)) in zip(plots, PANELS.items(), strict=True):
+    for axes, (name, (title, form, limits)) in zip(plots, PANELS.items(), strict=True):
         for arm, one in lines:
             label = f"seed {one['train_seed']}" if len(arms) == 1 else f"{arm}, {one['train_seed']}"
             axes.plot(*_plotted(one["curves"], name), label=label)
-        axes.set(title=title, xlabel="agent steps")
+        axes.set(title=title, xlabel="agent steps", ylim=limits)
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.yaxis.set_major_formatter(form)
         axes.grid(alpha=0.3)

@@ -26,7 +26,7 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from agent.ppo import PPOConfig
+from agent.ppo_config import PPOConfig
 from benchmarks.processes import MeasuredTraining, run_for, train_ours, train_sb3
 from benchmarks.provenance import provenance
 from envs import GAME, EnvConfig

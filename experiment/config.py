@@ -9,7 +9,7 @@ import tyro
 
 from agent.actor_critic import ActorCriticConfig
 from agent.credit import CreditConfig
-from agent.ppo import PPOConfig
+from agent.ppo_config import PPOConfig
 from encoders import ArtifactDetectorConfig, ArtifactWeightsConfig
 from envs import STACK, EnvConfig
 from experiment.errors import UserError

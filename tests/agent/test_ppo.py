@@ -8,7 +8,8 @@ import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
-from agent.ppo import PPO, NonFiniteLossError, PPOConfig
+from agent.ppo import PPO, NonFiniteLossError
+from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions

@@ -6,7 +6,8 @@ import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
-from agent.ppo import PPO, PPOConfig
+from agent.ppo import PPO
+from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
 from encoders import (
     ArtifactDetectorConfig,

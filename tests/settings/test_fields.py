@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from agent.ppo import PPOConfig
+from agent.ppo_config import PPOConfig
 from experiment.config import TrainConfig
 from settings import Checked, Role, Seed, Within, names_with
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.ppo import PPOConfig
+from agent.ppo_config import PPOConfig
 from envs import Projection
 from experiment.config import TrainConfig
 from experiment.run_statistics import RunStatistics
