@@ -8,16 +8,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
-
-from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingTypeStubs]
-    EventAccumulator,
-    ScalarEvent,
-)
+from typing import Literal, NamedTuple
 
 from experiment.command_line import ROOT
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
+from monitoring.scalars import scalars
 
 Algorithm = Literal["a2c", "ppo"]
 
@@ -64,22 +60,10 @@ def train_ours(
     command = [str(ROOT / "train.py"), "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
     peak = run_for(command, seconds)
     tags = ("episode/return_recent", "speed/steps_per_second")
-    returns, updates = scalars(run_dir, tags).values()
+    returns, updates = scalars(RunDirectory(run_dir).tensorboard, tags).values()
     scores = {at.step: at.value for at in returns}
     points = [Point(at.wall_time - started, at.step, scores.get(at.step)) for at in updates]
     return MeasuredTraining(points, peak)
-
-
-def scalars(run_dir: Path, tags: Sequence[str]) -> dict[str, list[ScalarEvent]]:
-    """A run's values by tag, with their ``step`` and ``wall_time``; empty where it has none."""
-    directory = RunDirectory(run_dir).tensorboard
-    events = EventAccumulator(str(directory), {"scalars": 0})
-    if directory.is_dir():
-        events.Reload()
-    there = cast(list[str], events.Tags()["scalars"])
-    return {
-        tag: cast(list[ScalarEvent], events.Scalars(tag) if tag in there else []) for tag in tags
-    }
 
 
 def train_sb3(

@@ -10,9 +10,10 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from agent.actor_critic import STAGE
-from benchmarks.processes import scalars
 from envs import GAME
+from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RECENT_GAMES
+from monitoring.scalars import scalars
 
 POINTS = 100
 """Points of a curve."""
@@ -37,7 +38,7 @@ def curves(run_dir: Path) -> dict[str, Sequence[float | None]]:
         the one before, means over the updates between; None where there was none.
     """
     tags = {"score": "episode/return_recent", "recall": "artifacts/recall"}
-    found = scalars(run_dir, [*tags.values(), *SHARES])
+    found = scalars(RunDirectory(run_dir).tensorboard, [*tags.values(), *SHARES])
     series = {
         name: np.array([(at.step, at.value) for at in found[tag]]).reshape(-1, 2)
         for name, tag in tags.items()

@@ -16,7 +16,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tyro
@@ -26,10 +26,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from scipy import special
-from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingTypeStubs]
-    EventAccumulator,
-    ScalarEvent,
-)
 
 from envs import GAME
 from experiment.command_line import check_output, exit_code
@@ -37,6 +33,7 @@ from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RECENT_GAMES, RECENT_UPDATES
+from monitoring.scalars import scalars
 from settings import Checked, Role, flat, names_with
 
 ALIKE = names_with(TrainConfig, Role.NEUTRAL) | {"seed"}
@@ -163,29 +160,26 @@ def config_fields(run_dir: Path) -> dict[str, str]:
 def read(run_dir: Path) -> dict[str, Curve]:
     """A run's curves by tag, losses and shares smoothed.
 
-    The events are read once: so all curves of a run that still trains end at the same step.
-
     Raises:
         UserError: If a curve is missing or too short to be drawn.
     """
-    events = EventAccumulator(str(RunDirectory(run_dir).tensorboard), {"scalars": 0})
-    if RunDirectory(run_dir).tensorboard.is_dir():
-        events.Reload()  # also drops what a crash left beyond the checkpoint that was resumed
+    drawn = (SCORE, *LOSSES, *SHARES)
+    speed = "speed/steps_per_second"
+    found = scalars(RunDirectory(run_dir).tensorboard, (speed, *drawn))
 
     def series(tag: str) -> tuple[Floats, Floats]:
-        found = cast(list[ScalarEvent], events.Scalars(tag) if tag in tags else [])
-        if len(found) < 2:
+        points = found[tag]
+        if len(points) < 2:
             raise UserError(
                 f"run_dirs must hold two or more values of every curve, but {run_dir} has "
-                f"{len(found)} of {tag}; train longer"
+                f"{len(points)} of {tag}; train longer"
             )
-        return np.array([at.step for at in found], float), np.array([at.value for at in found])
+        return np.array([at.step for at in points], float), np.array([at.value for at in points])
 
-    tags = cast(list[str], events.Tags()["scalars"])
-    updates, speeds = series("speed/steps_per_second")
+    updates, speeds = series(speed)
     minutes = minutes_of_training(updates, speeds)
     curves: dict[str, Curve] = {}
-    for tag in (SCORE, *LOSSES, *SHARES):
+    for tag in drawn:
         steps, values = series(tag)
         # The score is a mean already. Updates without an artifact have no recall.
         smooth = values if tag == SCORE else running_mean(values, RECENT_UPDATES)
