@@ -1,6 +1,7 @@
 """Labelled frames of real episodes, for the detector and reconstruction benchmarks.
 
-There are three ways of playing. Each has training and test episodes, which differ in their seeds:
+There are three ways of playing. Each has training, validation and test episodes, which differ in
+their seeds. Choices are made on validation episodes, figures come from test episodes. The ways are:
 
 - ``random``: random actions.
 - ``agent``: a trained policy. If no run is given, one is trained for the purpose.
@@ -36,13 +37,14 @@ from monitoring.console import make_console, print_table
 from settings import Checked
 
 Source = Literal["random", "agent", "tour"]
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 STEPS: dict[Split, dict[Source, int]] = {
     "train": {"random": 40_000, "agent": 40_000, "tour": 16_000},
+    "validation": {"random": 5_000, "agent": 5_000, "tour": 8_000},
     "test": {"random": 5_000, "agent": 5_000, "tour": 30_000},
 }
 """Agent steps of each recording; every step gives one frame."""
-FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000}
+FIRST_SEED: dict[Split, int] = {"train": 0, "test": 1_000_000, "validation": 2_000_000}
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from benchmarks.data import (
     load,
     visible_projectiles,
 )
-from benchmarks.knife_fidelity import detect
 from benchmarks.provenance import provenance
+from benchmarks.scene import detect
 from encoders import ArtifactDetectorConfig, Detector, make_finder
 from envs import EnvConfig, Projection, calibrate
 from envs.kung_fu_master import ram as truth

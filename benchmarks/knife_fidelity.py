@@ -1,60 +1,16 @@
 """How well a reconstruction keeps the knives: figures against the truth in the game's RAM."""
 
-# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import roc_auc_score
-from sklearn.preprocessing import StandardScaler
 
-from benchmarks.data import Recording, visible_projectiles
+from benchmarks.scene import Knife, Scene, detect
 from encoders import Detector
-from envs import Projection
-from envs.kung_fu_master import ram as truth
 from envs.projection import ARTIFACT, BACKGROUND
 
-
-class Scene(NamedTuple):
-    """Frames with their truth and detections; T agent steps."""
-
-    frames: NDArray[np.uint8]
-    """(T, H, W) grey levels."""
-    stacks: NDArray[np.int64]
-    """(T, 4) rows of the frames of every observation."""
-    regions: NDArray[np.uint8]
-    """(T, H, W), what the detector finds in the frames."""
-    knives: list[tuple[int, truth.Box, NDArray[np.bool_]]]
-    """Step, box and own pixels of every visible knife."""
-
-    def thinned(self, interval: int) -> "Scene":
-        """Keep every ``interval``-th observation, and all frames; enough to fit a probe."""
-        kept = [(t // interval, box, own) for t, box, own in self.knives if t % interval == 0]
-        return self._replace(stacks=self.stacks[::interval], knives=kept)
-
-
-def scene(recording: Recording, projection: Projection, detector: Detector) -> Scene:
-    """Project a recording, detect in it, and look up its knives."""
-    frames = recording.project(projection)
-    knives = [row for row in visible_projectiles(recording) if row[1].kind == truth.Kind.KNIFE]
-    stacks = recording.stacks()
-    return Scene(frames, stacks, detect(detector, frames, stacks), knives)
-
-
-def detect(
-    detector: Detector, frames: NDArray[np.uint8], stacks: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """What is found in many frames, in batches: (T, H, W) uint8 to the same.
-
-    Args:
-        detector: Looks at observations.
-        frames: (T, H, W), real or drawn.
-        stacks: (T, 4), rows of the frames of every observation.
-    """
-    parts = (stacks[t : t + 64] for t in range(0, len(stacks), 64))
-    return np.concatenate([detector(frames[rows]) for rows in parts])
+HALF = (BACKGROUND + ARTIFACT) / 2
+"""Grey level at half of a knife's contrast to the background."""
 
 
 def fidelity(
@@ -74,9 +30,12 @@ def fidelity(
 
         - ``knife_recall``: share of the visible knives whose own pixels, on average, are drawn
           with at least half of a knife's contrast to the background.
+        - ``knife_recall_appeared``: the same of those that have just appeared, None if none has.
         - ``knife_recall_every_pixel``: share of the visible knives of which every pixel is.
         - ``ghost_rate``: share of the empty frames in whose reconstruction the detector finds an
           artifact.
+        - ``ghosts_after_knife``: share of these ghosts in whose older frames there is a knife; None
+          if there is no ghost.
         - ``smear_rate``: share of the empty frames in whose reconstruction any pixel has at least
           half of a knife's contrast. So nobody can win by painting everything.
         - ``position_error_px``: mean distance, in frames with a knife, between the centre of what
@@ -86,26 +45,31 @@ def fidelity(
         - ``knife_mse``: mean squared error on the knives' own pixels.
     """
     found = detect(detector, drawn.round().clip(0, 255).astype(np.uint8), test.stacks)
-    half = (BACKGROUND + ARTIFACT) / 2
-    kept: list[bool] = []
-    whole: list[bool] = []
-    distances: list[float] = []
-    for t, _, own in test.knives:
-        pixels = drawn[t][own]
-        kept.append(bool(pixels.mean() >= half))
-        whole.append(bool((pixels >= half).all()))
-        if found[t].any() and test.regions[t].any():
-            distances.append(float(np.linalg.norm(_centre(found[t]) - _centre(test.regions[t]))))
+    steps = [knife.step for knife in test.knives]
+    kept = are_kept(test.knives, drawn[steps])
+    distances = [
+        float(np.linalg.norm(_centre(found[t]) - _centre(test.regions[t])))
+        for t in steps
+        if found[t].any() and test.regions[t].any()
+    ]
     knives = np.zeros(test.frames.shape, bool)
-    for t, _, own in test.knives:
-        knives[t] = own
-    empty = ~(test.regions.any(axis=(1, 2)) | knives.any(axis=(1, 2)))
+    for knife in test.knives:
+        knives[knife.step] = knife.own
+    has_knife = np.asarray(knives.any(axis=(1, 2)))
+    empty = np.asarray(~(test.regions.any(axis=(1, 2)) | has_knife))
+    ghosts = np.asarray(empty & found.any(axis=(1, 2)))
+    after = np.asarray(has_knife[test.stacks].any(axis=1))
+    appeared = [knife.age == 0 for knife in test.knives]
     error = ((drawn - test.frames) / std) ** 2
     return {
         "knife_recall": float(np.mean(kept)),
-        "knife_recall_every_pixel": float(np.mean(whole)),
-        "ghost_rate": float(found[empty].any(axis=(1, 2)).mean()),
-        "smear_rate": float((drawn[empty] >= half).any(axis=(1, 2)).mean()),
+        "knife_recall_appeared": float(np.mean(kept[appeared])) if any(appeared) else None,
+        "knife_recall_every_pixel": float(
+            np.mean([(drawn[knife.step][knife.own] >= HALF).all() for knife in test.knives])
+        ),
+        "ghost_rate": float(ghosts[empty].mean()),
+        "ghosts_after_knife": float(after[ghosts].mean()) if ghosts.any() else None,
+        "smear_rate": float((drawn[empty] >= HALF).any(axis=(1, 2)).mean()),
         "position_error_px": float(np.mean(distances)) if distances else None,
         "background_mse": float(error[(test.regions == 0) & ~knives].mean()),
         "knife_mse": float(error[knives].mean()),
@@ -116,37 +80,38 @@ def _centre(region: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.argwhere(region).mean(axis=0)
 
 
-def probes(
-    train: Scene,
-    train_latents: NDArray[np.float32],
-    test: Scene,
-    test_latents: NDArray[np.float32],
+def are_kept(knives: Sequence[Knife], drawn: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which knives are drawn with at least half of their contrast, in the mean of their own pixels.
+
+    Args:
+        knives: K of them.
+        drawn: (K, H, W), the drawing of the frame of each, in grey levels.
+    """
+    pairs = zip(knives, drawn, strict=True)
+    return np.array([frame[knife.own].mean() >= HALF for knife, frame in pairs], np.bool_)
+
+
+def recall_by_slot(
+    test: Scene, draw: Callable[[NDArray[np.int64]], NDArray[np.float32]]
 ) -> dict[str, float]:
-    """What linear models can read about the knife from the latents, (T, Z) float32.
+    """Recall of the knives in each of the four frames of an observation, the oldest first.
+
+    Args:
+        test: What should be drawn.
+        draw: Takes (B,) numbers of observations, gives (B, 4, H, W) in grey levels.
 
     Returns:
-        ``probe_r2_x``: share of the variance of the knife's x that a ridge regression explains.
-        ``probe_presence_auc``: area under the ROC curve of a logistic regression that predicts
-        whether a knife is visible. Both are fitted to the training frames, on standardised latents
-        and with a penalty of one, and judged on the test frames.
+        ``knife_recall_frame_1`` to ``_4``; the latter is ``knife_recall``.
     """
-    scaler: Any = StandardScaler().fit(train_latents)
-    known, unknown = scaler.transform(train_latents), scaler.transform(test_latents)
-    rows, x = _places(train)
-    test_rows, test_x = _places(test)
-    present, test_present = np.zeros(len(known), bool), np.zeros(len(unknown), bool)
-    present[rows], test_present[test_rows] = True, True
-    place: Any = Ridge(alpha=1.0).fit(known[rows], x)
-    presence: Any = LogisticRegression(C=1.0, max_iter=1000).fit(known, present)
-    return {
-        "probe_r2_x": float(place.score(unknown[test_rows], test_x)),
-        "probe_presence_auc": float(
-            roc_auc_score(test_present, presence.decision_function(unknown))
-        ),
-    }
-
-
-def _places(part: Scene) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Steps with a visible knife, and the left end of each knife in pixels."""
-    steps = np.array([t for t, _, _ in part.knives], np.int64)
-    return steps, np.array([box.left for _, box, _ in part.knives], np.float64)
+    of_step = {knife.step: knife for knife in test.knives}
+    figures: dict[str, float] = {}
+    for slot in range(test.stacks.shape[1]):
+        shown = test.stacks[:, slot]
+        which = np.flatnonzero(np.isin(shown, list(of_step)))
+        knives = [of_step[int(step)] for step in shown[which]]
+        kept = [
+            are_kept(knives[start : start + 256], draw(which[start : start + 256])[:, slot])
+            for start in range(0, len(which), 256)
+        ]
+        figures[f"knife_recall_frame_{slot + 1}"] = float(np.concatenate(kept).mean())
+    return figures

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import cv2
 import imageio.v2 as imageio
@@ -28,11 +28,15 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
 
-from benchmarks.data import STEPS, DataConfig, Source, Split, inventory, load
-from benchmarks.knife_fidelity import Scene, fidelity, probes, scene
+from benchmarks.body_fidelity import body_fidelity
+from benchmarks.data import DataConfig, Source, Split, inventory, load
+from benchmarks.knife_fidelity import are_kept, fidelity, recall_by_slot
+from benchmarks.probes import probes
 from benchmarks.provenance import provenance
 from benchmarks.remedies import REMEDIES
 from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
+from benchmarks.remedy_training import draw as draw_frames
+from benchmarks.scene import Scene, scene
 from encoders import ArtifactDetectorConfig, make_finder
 from envs import EnvConfig, Projection, calibrate
 from experiment.allocator import keep_freed_memory
@@ -62,6 +66,14 @@ class ReconstructionBenchmarkConfig(DataConfig):
     """Seeds of each remedy."""
     remedies: tuple[str, ...] = tuple(REMEDIES)
     """Remedies to train."""
+    judged: Literal["validation", "test"] = "test"
+    """Episodes that judge: choices are made on validation episodes, figures are those of test
+    episodes."""
+
+    @property
+    def splits(self) -> tuple[Split, Split]:
+        """What trains and what judges."""
+        return "train", self.judged
 
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, what is allowed and the value."""
@@ -83,7 +95,7 @@ def main() -> None:
     check_output(config.json)
     made_by, begun = provenance("reconstruction"), time.monotonic()
     projection = calibrate(EnvConfig(), seed=0)
-    test = scene(load(config, "test", SOURCES), projection, FINDER)
+    test = scene(load(config, config.judged, SOURCES), projection, FINDER)
     load(config, "train", SOURCES)  # made here, once, if it is missing
     jobs = [(remedy, seed) for seed in config.seeds for remedy in config.remedies]
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
@@ -98,13 +110,14 @@ def main() -> None:
     result = {
         **made_by,
         "samples": config.samples,
+        "judged": config.judged,
         "seeds": list(config.seeds),
         "remedies": {
             remedy: summary([outcomes[remedy, seed].figures for seed in config.seeds])
             for remedy in config.remedies
         },
         "seconds": time.monotonic() - begun,
-        "data": {split: inventory(load(config, split, SOURCES)) for split in STEPS},
+        "data": {split: inventory(load(config, split, SOURCES)) for split in config.splits},
     }
     write_json(config.json, result)
     pictures = {remedy: outcomes[remedy, config.seeds[0]].pictures for remedy in config.remedies}
@@ -115,12 +128,12 @@ def main() -> None:
 _scenes: dict[Split, Scene] = {}
 
 
-def _begin(config: DataConfig, projection: Projection) -> None:
+def _begin(config: ReconstructionBenchmarkConfig, projection: Projection) -> None:
     """Set up one of the processes; there is one for each core, so it has one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    for split in STEPS:
+    for split in config.splits:
         _scenes[split] = scene(load(config, split, SOURCES), projection, FINDER)
 
 
@@ -135,17 +148,25 @@ def train_and_judge(
     if path.exists() and not commit.endswith("-dirty"):
         with np.load(path) as stored:
             return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
-    train, test = _scenes["train"], _scenes["test"]
+    train, test = _scenes["train"], _scenes[config.judged]
     begun = time.monotonic()
-    model = train_autoencoder(train, REMEDIES[remedy], seed, config.samples)
+    model, clipped = train_autoencoder(train, REMEDIES[remedy], seed, config.samples)
     seconds = time.monotonic() - begun
     probed = train.thinned(PROBED)
     train_latents, latents = encode(model, probed), encode(model, test)
     drawn = draw_newest(model, latents)
-    figures = fidelity(test, drawn, model.normalizer.std.item(), FINDER)
-    figures |= probes(probed, train_latents.numpy(), test, latents.numpy()) | {
-        "training_seconds": seconds
-    }
+    of_knives = draw_newest(model, train_latents[[knife.step for knife in probed.knives]])
+    figures = (
+        fidelity(test, drawn, model.normalizer.std.item(), FINDER)
+        | recall_by_slot(test, lambda rows: draw_frames(model, latents[rows]))
+        | body_fidelity(test, drawn)
+        | probes(probed, train_latents.numpy(), test, latents.numpy())
+        | {
+            "train_knife_recall": float(are_kept(probed.knives, of_knives).mean()),
+            "clipped_share": clipped,
+            "training_seconds": seconds,
+        }
+    )
     pictures = drawn[pictured(test)].round().clip(0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -157,7 +178,7 @@ def train_and_judge(
 
 def pictured(test: Scene) -> list[int]:
     """Steps for the picture: half are spread over those with a knife, half over those without."""
-    knives = np.array([t for t, _, _ in test.knives])
+    knives = np.array([knife.step for knife in test.knives])
     busy = (test.frames != test.frames[0]).sum(axis=(1, 2)) > 500  # somebody is there
     others = np.setdiff1d(np.flatnonzero(busy & ~test.regions.any(axis=(1, 2))), knives)
     half = PICTURED // 2
@@ -188,14 +209,22 @@ def summary(runs: list[dict[str, float | None]]) -> dict[str, Any]:
 
 SHOWN = {
     "knife_recall": "knife recall",
+    "knife_recall_appeared": "just appeared",
+    "knife_recall_frame_1": "in the oldest frame",
+    "train_knife_recall": "training episodes",
     "knife_recall_every_pixel": "every pixel",
     "ghost_rate": "ghost rate",
+    "ghosts_after_knife": "ghosts after a knife",
     "smear_rate": "smear rate",
     "position_error_px": "position, px",
     "background_mse": "background",
     "knife_mse": "knife MSE",
+    "player_psnr_db": "player, dB",
+    "enemies_psnr_db": "enemies, dB",
     "probe_r2_x": "probe R2 of x",
+    "probe_mlp_r2_x": "the same, MLP",
     "probe_presence_auc": "probe AUC",
+    "clipped_share": "clipped steps",
 }
 """Figures in the table, and what they are called there."""
 

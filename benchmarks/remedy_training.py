@@ -1,12 +1,14 @@
 """Trains the product's autoencoder on recorded frames with one of the compared remedies."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.knife_fidelity import Scene
 from benchmarks.remedies import Remedy
+from benchmarks.scene import Scene
 from encoders import Autoencoder, AutoencoderConfig
 from envs import GAME
 
@@ -18,7 +20,15 @@ CONFIG = AutoencoderConfig(bfloat16=False)
 """The autoencoder of the product, but in float32: not every processor has bfloat16."""
 
 
-def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> Autoencoder:
+class Trained(NamedTuple):
+    """An autoencoder, and how its training went."""
+
+    model: Autoencoder
+    clipped: float
+    """Share of the steps whose gradient was longer than ``MAX_GRAD_NORM``."""
+
+
+def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> Trained:
     """Train on ``samples`` observations, drawn at random from ``seed``."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -28,7 +38,7 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
     has_artifact = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
     any_artifact = train.stacks[has_artifact[train.stacks].any(axis=1)]
     stacks = np.concatenate([train.stacks, *[any_artifact] * (remedy.oversampling - 1)])
-    steps = samples // BATCH
+    steps, clipped = samples // BATCH, 0
     for step in range(steps):
         rate = LEARNING_RATE * (1 - step / steps) * min(1.0, (step + 1) / WARM_UP)
         optimizer.param_groups[0]["lr"] = rate
@@ -37,9 +47,9 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
         optimizer.zero_grad()
         error = (model.decode(model.encode(obs)) - model.normalizer(obs)).square()
         remedy.loss(error, obs, regions).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
+        clipped += bool(nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM) > MAX_GRAD_NORM)
         optimizer.step()
-    return model
+    return Trained(model, clipped / steps)
 
 
 @torch.no_grad()
@@ -48,6 +58,12 @@ def encode(model: Autoencoder, scene: Scene) -> Tensor:
     starts = range(0, len(scene.stacks), 256)
     rows = [scene.stacks[start : start + 256] for start in starts]
     return torch.cat([model.encode(torch.from_numpy(scene.frames[row])) for row in rows])
+
+
+@torch.no_grad()
+def draw(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
+    """All frames, (T, 4, H, W) in grey levels, as the decoder draws them from (T, Z)."""
+    return model.draw(latents).numpy()
 
 
 @torch.no_grad()

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.knife_fidelity import Scene, detect, fidelity, probes
+from benchmarks.body_fidelity import body_fidelity
+from benchmarks.knife_fidelity import fidelity, recall_by_slot
+from benchmarks.probes import probes
+from benchmarks.scene import Knife, Scene, detect
 from encoders import ArtifactDetectorConfig, make_finder
 from envs.kung_fu_master.ram import Box, Kind
 
@@ -19,8 +22,9 @@ def make_scene(seed: int, count: int = 40) -> Scene:
         box = Box(Kind.KNIFE, int(rng.integers(5, 50)), int(rng.integers(5, 130)), 2, 4)
         own = box.mask(64, 144)
         frames[t][own] = 255
-        knives.append((t, box, own))
-    return Scene(frames, np.arange(count)[:, None].repeat(4, 1), FINDER(frames[:, None]), knives)
+        knives.append(Knife(t, box, own, 0))
+    stacks, player_x = np.arange(count)[:, None].repeat(4, 1), np.full(count, 72)
+    return Scene(frames, stacks, FINDER(frames[:, None]), knives, player_x)
 
 
 def test_a_perfect_reconstruction():
@@ -28,8 +32,10 @@ def test_a_perfect_reconstruction():
     figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, FINDER)
     assert figures == {
         "knife_recall": 1.0,
+        "knife_recall_appeared": 1.0,
         "knife_recall_every_pixel": 1.0,
         "ghost_rate": 0.0,
+        "ghosts_after_knife": None,
         "smear_rate": 0.0,
         "position_error_px": 0.0,
         "background_mse": 0.0,
@@ -40,7 +46,7 @@ def test_a_perfect_reconstruction():
 def test_lost_faint_and_moved_knives():
     scene = make_scene(0)
     drawn = np.full_like(scene.frames, 128, np.float32)
-    for n, (t, box, own) in enumerate(scene.knives):
+    for n, (t, box, own, _) in enumerate(scene.knives):
         if n < 5:  # at its place, with seven tenths of its contrast
             drawn[t][own] = 128 + 0.7 * 127
         elif n < 10:  # at its place, with four tenths
@@ -97,9 +103,90 @@ def test_a_thinned_scene_keeps_the_truth_of_what_is_left():
     scene = make_scene(0)
     thinned = scene.thinned(4)
     assert len(thinned.stacks) == 10
-    assert [t for t, *_ in thinned.knives] == list(range(10))  # every fourth frame has a knife
-    for t, _, own in thinned.knives:
-        assert (scene.frames[thinned.stacks[t, -1]][own] == 255).all()
+    # Every fourth frame has a knife.
+    assert [knife.step for knife in thinned.knives] == list(range(10))
+    for knife in thinned.knives:
+        assert (scene.frames[thinned.stacks[knife.step, -1]][knife.own] == 255).all()
+
+
+def test_knives_that_have_just_appeared_are_counted_apart():
+    scene = make_scene(0)
+    knives = [knife._replace(age=n % 4) for n, knife in enumerate(scene.knives)]
+    drawn = scene.frames.astype(np.float32)
+    for knife in knives:
+        if knife.step % 8 == 0:  # all that have just appeared
+            drawn[knife.step] = 128
+    figures = fidelity(scene._replace(knives=knives), drawn, 10.0, FINDER)
+    assert figures["knife_recall"] == pytest.approx(15 / 20)
+    assert figures["knife_recall_appeared"] == 0.0
+    old = scene._replace(knives=[knife._replace(age=1) for knife in knives])
+    assert fidelity(old, drawn, 10.0, FINDER)["knife_recall_appeared"] is None
+
+
+def test_ghosts_after_a_knife():
+    scene = make_scene(0)
+    stacks = scene.stacks.copy()
+    stacks[1, 0] = 0  # frame 0 has a knife
+    drawn = scene.frames.astype(np.float32)
+    drawn[1:8:2, 20:22, 20:24] = 255.0
+    figures = fidelity(scene._replace(stacks=stacks), drawn, 10.0, FINDER)
+    assert figures["ghosts_after_knife"] == pytest.approx(1 / 4)
+
+
+def test_recall_in_every_frame_of_an_observation():
+    scene = make_scene(0)
+    stacks = np.stack([np.maximum(np.arange(40) - 3 + slot, 0) for slot in range(4)], axis=1)
+
+    def draw(rows: np.ndarray) -> np.ndarray:
+        images = scene.frames[stacks[rows]].astype(np.float32)
+        images[:, 0] = 128  # the oldest frame is lost
+        images[rows % 4 == 0, 3] = 128  # and every second knife of the newest
+        return images
+
+    figures = recall_by_slot(scene._replace(stacks=stacks), draw)
+    assert list(figures.values()) == [0.0, 1.0, 1.0, pytest.approx(10 / 20)]
+
+
+def test_bodies_are_judged_apart_from_the_wall():
+    frames = np.full((1, 64, 144), 128, np.uint8)
+    frames[0, 20:40, 70:75] = 50  # the player
+    frames[0, 20:40, 100:110] = 20  # somebody else
+    none = np.zeros_like(frames)
+    scene = Scene(frames, np.zeros((1, 4), int), none, [], np.array([72]))
+    drawn = frames.astype(np.float32)
+    drawn[0, 20:40, 70:75] += 10
+    drawn[0, 20:40, 100:110] = 128  # nobody is drawn
+    drawn[0, 0, 0] = 300.0  # brighter than white is white
+    figures = body_fidelity(scene, drawn)
+    around = {"player": (24 * 9, 100 * 10**2), "enemies": (24 * 14, 200 * 108**2)}
+    around["rest"] = (64 * 144 - 24 * 9 - 24 * 14, 127**2)
+    for kind, (pixels, square) in around.items():
+        expected = 10 * np.log10(255**2 * pixels / square)
+        assert figures[f"{kind}_psnr_db"] == pytest.approx(expected)
+    assert set(body_fidelity(scene, frames.astype(np.float32)).values()) == {None}
+
+
+def test_artifacts_are_no_bodies():
+    scene = make_scene(0)
+    drawn = np.full(scene.frames.shape, 128, np.float32)
+    assert body_fidelity(scene, drawn)["enemies_psnr_db"] is None
+    blind = scene._replace(regions=np.zeros_like(scene.regions))
+    assert body_fidelity(blind, drawn)["enemies_psnr_db"] is None
+
+
+def test_a_network_reads_what_is_not_linear():
+    train, test = make_scene(1, 400), make_scene(2, 400)
+
+    def latents(scene: Scene) -> np.ndarray:
+        values = np.zeros((400, 2), np.float32)
+        for knife in scene.knives:
+            angle = knife.box.left / 144 * 2 * np.pi
+            values[knife.step] = np.cos(angle), np.sin(angle)
+        return values
+
+    figures = probes(train, latents(train), test, latents(test))
+    assert figures["probe_mlp_r2_x"] > 0.99
+    assert figures["probe_r2_x"] < 0.9
 
 
 def test_a_latent_that_knows_the_place_is_read_and_one_that_does_not_is_not():
@@ -110,8 +197,8 @@ def test_a_latent_that_knows_the_place_is_read_and_one_that_does_not_is_not():
     def latents(scene: Scene, *, knows: bool) -> np.ndarray:
         values = rng.normal(size=(400, 3)).astype(np.float32)
         if knows:
-            for t, box, _ in scene.knives:
-                values[t, 0], values[t, 1] = box.left / 10, 9.0
+            for knife in scene.knives:
+                values[knife.step, :2] = knife.box.left / 10, 9.0
         return values
 
     figures = probes(train, latents(train, knows=True), test, latents(test, knows=True))

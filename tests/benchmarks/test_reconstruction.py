@@ -10,7 +10,6 @@ import torch
 
 from benchmarks import reconstruction
 from benchmarks.data import Recording
-from benchmarks.knife_fidelity import Scene, scene
 from benchmarks.reconstruction import (
     PICTURED,
     ReconstructionBenchmarkConfig,
@@ -19,6 +18,7 @@ from benchmarks.reconstruction import (
 )
 from benchmarks.remedies import Remedy, uniform
 from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
+from benchmarks.scene import Scene, scene
 from encoders import ArtifactDetectorConfig, make_finder
 from tests.benchmarks.test_data import PROJECTION, planted
 
@@ -38,7 +38,7 @@ def test_training_is_a_function_of_the_seed_and_lowers_the_loss():
     frames = planted_scene()
 
     def error(samples: int, seed: int) -> float:
-        model = train_autoencoder(frames, Remedy(uniform), seed, samples)
+        model = train_autoencoder(frames, Remedy(uniform), seed, samples).model
         drawn = draw_newest(model, encode(model, frames))
         return float(np.square(drawn - frames.frames).mean())
 
@@ -66,7 +66,7 @@ def test_what_shows_an_artifact_is_drawn_as_often_as_the_remedy_says(times: int)
 
 def test_reconstructions_are_the_newest_frames_in_grey_levels():
     frames = planted_scene()
-    model = train_autoencoder(frames, Remedy(uniform), 1, BATCH)
+    model = train_autoencoder(frames, Remedy(uniform), 1, BATCH).model
     latents = encode(model, frames)
     drawn = draw_newest(model, latents)
     assert latents.shape == (12, 64)
