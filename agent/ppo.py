@@ -75,7 +75,7 @@ class PPO:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["lr_factor"]
         rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
-        rewards += credit(rollout.changes, self.credit)
+        rewards += credit(rollout.changes, self.credit, progress)
         advantages = generalized_advantages(
             rewards,
             rollout.values,

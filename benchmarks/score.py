@@ -25,6 +25,7 @@ RECIPES: Mapping[Recipe, tuple[str, ...]] = {
     "default": (),
     "climb": (
         "--credit.way", "60", "--credit.opponent", "100", "--credit.damage", "40",
+        "--credit.damage-warm-up", "0",
         "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "2",
         "--ppo.reconstruction-coef", "1.5",
     ),

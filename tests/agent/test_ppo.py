@@ -366,8 +366,19 @@ def test_credit_is_added_to_what_learning_sees():
     rollout.changes[:] = torch.tensor([0.5, 0.25, 0.125])
     config = PPOConfig(num_steps=STEPS, num_minibatches=2)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig(2.0, 8.0, 24.0))
-    ppo.update(rollout, steps=0, progress=0.0)
+    ppo.update(rollout, steps=0, progress=1.0)
     assert model.returns.mean.item() == pytest.approx(-1 + 2 + 3)
+
+
+def test_credit_knows_how_far_the_training_is():
+    model = make_model()
+    rollout = make_rollout(model)
+    rollout.rewards.zero_()
+    rollout.changes[:] = torch.tensor([0.5, 0.0, 0.0])
+    config = PPOConfig(num_steps=STEPS, num_minibatches=2)
+    ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig(8.0, damage_warm_up=0.5))
+    ppo.update(rollout, steps=0, progress=0.25)
+    assert model.returns.mean.item() == pytest.approx(-2)
 
 
 @pytest.mark.parametrize(
