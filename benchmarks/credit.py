@@ -1,4 +1,4 @@
-"""Which part of the credit does the work: damage, the critic's gauges, progress, the horizon.
+"""Which part of the credit does the work: damage, its warm-up, the critic's gauges, the horizon.
 
 Every arm is the default but for what it is named after. The scores are the game's own.
 
@@ -15,23 +15,19 @@ import tyro
 
 from benchmarks.arms import StudyConfig, run_study
 from benchmarks.figures import figures_table
-from benchmarks.score import RECIPES
 from experiment.command_line import exit_code
 from experiment.errors import UserError
 from monitoring.console import print_table
 
 NO_DAMAGE = ("--credit.damage", "0")
 BLIND_CRITIC = ("--model.no-critic-sees-gauges",)
-LONG = ("--ppo.gamma", "0.997")
 ARMS: Mapping[str, tuple[str, ...]] = {
     "default": (),
+    "no_warm_up": ("--credit.damage-warm-up", "0"),
     "blind_critic": BLIND_CRITIC,
-    "long_horizon": LONG,
+    "long_horizon": ("--ppo.gamma", "0.997"),
     "no_damage": NO_DAMAGE,
     "no_damage_blind_critic": (*NO_DAMAGE, *BLIND_CRITIC),
-    "no_damage_long_horizon": (*NO_DAMAGE, *LONG),
-    "climb": RECIPES["climb"],
-    "climb_no_stage_for_the_actor": (*RECIPES["climb"], "--model.no-actor-sees-stage"),
 }
 """Flags of ``train.py`` by the name of the arm."""
 

@@ -18,7 +18,7 @@ def test_every_arm_is_a_training_of_its_own():
     assert by_name["no_damage"].credit.damage == 0
     assert not by_name["blind_critic"].model.critic_sees_gauges
     assert by_name["long_horizon"].ppo.gamma > by_name["default"].ppo.gamma
-    assert min(by_name["climb"].credit.way, by_name["climb"].credit.opponent) > 0
+    assert by_name["no_warm_up"].credit.damage_warm_up == 0
 
 
 def test_chosen_arms_are_studied(tmp_path: Path, monkeypatch):
@@ -42,4 +42,4 @@ def test_an_arm_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, m
     monkeypatch.setattr(credit, "run_study", lambda *_: pytest.fail("it trains"))
     with pytest.raises(SystemExit, match="2"):
         credit.main()
-    assert "arms must be of default, blind_critic" in capsys.readouterr().err
+    assert "arms must be of default, no_warm_up" in capsys.readouterr().err
