@@ -23,7 +23,8 @@ class CreditConfig(Checked):
     """What it pays to walk through a whole stage; the way back costs the same."""
     damage_warm_up: Annotated[float, Within(0, 1)] = 0.3
     """Share of the training over which the cost of damage grows from 0 to ``damage``. Who learns to
-    fear hits before he can fight may stay at the wall where a game begins."""
+    fear hits before he can fight may stay at the wall where a game begins. A resumption with more
+    total steps continues on the longer line, where the cost may be lower again."""
 
 
 NUM_CHANGES = 3

@@ -94,14 +94,14 @@ def are_kept(knives: Sequence[Knife], drawn: NDArray[np.float32]) -> NDArray[np.
 def recall_by_slot(
     test: Scene, draw: Callable[[NDArray[np.int64]], NDArray[np.float32]]
 ) -> dict[str, float]:
-    """Recall of the knives in each of the four frames of an observation, the oldest first.
+    """Recall of the knives in each of the four frames of an observation.
 
     Args:
         test: What should be drawn.
         draw: Takes (B,) numbers of observations, gives (B, 4, H, W) in grey levels.
 
     Returns:
-        ``knife_recall_frame_1`` to ``_4``; the latter is ``knife_recall``.
+        ``knife_recall_frame_1``, the oldest, to ``knife_recall_frame_4``.
     """
     of_step = {knife.step: knife for knife in test.knives}
     figures: dict[str, float] = {}

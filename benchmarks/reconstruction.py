@@ -34,8 +34,13 @@ from benchmarks.knife_fidelity import are_kept, fidelity, recall_by_slot
 from benchmarks.probes import probes
 from benchmarks.provenance import provenance
 from benchmarks.remedies import REMEDIES
-from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
-from benchmarks.remedy_training import draw as draw_frames
+from benchmarks.remedy_training import (
+    BATCH,
+    draw_frames,
+    draw_newest,
+    encode,
+    train_autoencoder,
+)
 from benchmarks.scene import Scene, scene
 from encoders import ArtifactDetectorConfig, make_finder
 from envs import EnvConfig, Projection, calibrate

@@ -61,7 +61,7 @@ def encode(model: Autoencoder, scene: Scene) -> Tensor:
 
 
 @torch.no_grad()
-def draw(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
+def draw_frames(model: Autoencoder, latents: Tensor) -> NDArray[np.float32]:
     """All frames, (T, 4, H, W) in grey levels, as the decoder draws them from (T, Z)."""
     return model.draw(latents).numpy()
 

@@ -1,8 +1,8 @@
 """The yardstick with our damage term: Stable-Baselines3's PPO is told what a hit costs.
 
 All else is as in ``benchmarks.sb3``: rewards are cut to their sign, and the share of the health bar
-that enemies take, times our factor, is taken off. The bar is read from the screen as ours is. The
-networks see what they saw; the score that is reported is the game's own.
+that enemies take, times our factor, is taken off, in full from the start. The bar is read from the
+screen as ours is. The networks see what they saw; the score that is reported is the game's own.
 """
 
 import signal

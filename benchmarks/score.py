@@ -27,7 +27,6 @@ RECIPES: Mapping[Recipe, tuple[str, ...]] = {
         "--credit.way", "60", "--credit.opponent", "100", "--credit.damage", "40",
         "--credit.damage-warm-up", "0",
         "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "2",
-        "--ppo.reconstruction-coef", "1.5",
     ),
 }  # fmt: skip
 """Flags of ``train.py``. ``climb`` leads onward, from floor to floor."""

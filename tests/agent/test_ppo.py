@@ -359,26 +359,16 @@ def test_rewards_are_scaled_and_clipped_for_learning_only():
     assert means[0.02, 1.0] == pytest.approx(means[0.01, 10.0])  # cut back to 1
 
 
-def test_credit_is_added_to_what_learning_sees():
+@pytest.mark.parametrize(("progress", "damage"), [(1.0, -1), (0.15, -0.5)])
+def test_credit_is_added_to_what_learning_sees(progress: float, damage: float):
     model = make_model()
     rollout = make_rollout(model)
     rollout.rewards.zero_()
     rollout.changes[:] = torch.tensor([0.5, 0.25, 0.125])
     config = PPOConfig(num_steps=STEPS, num_minibatches=2)
-    ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig(2.0, 8.0, 24.0))
-    ppo.update(rollout, steps=0, progress=1.0)
-    assert model.returns.mean.item() == pytest.approx(-1 + 2 + 3)
-
-
-def test_credit_knows_how_far_the_training_is():
-    model = make_model()
-    rollout = make_rollout(model)
-    rollout.rewards.zero_()
-    rollout.changes[:] = torch.tensor([0.5, 0.0, 0.0])
-    config = PPOConfig(num_steps=STEPS, num_minibatches=2)
-    ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig(8.0, damage_warm_up=0.5))
-    ppo.update(rollout, steps=0, progress=0.25)
-    assert model.returns.mean.item() == pytest.approx(-2)
+    credit = CreditConfig(2.0, 8.0, 24.0, damage_warm_up=0.3)
+    PPO(model, config, ArtifactWeightsConfig(), credit).update(rollout, steps=0, progress=progress)
+    assert model.returns.mean.item() == pytest.approx(damage + 2 + 3)
 
 
 @pytest.mark.parametrize(

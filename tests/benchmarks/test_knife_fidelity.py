@@ -7,8 +7,11 @@ from benchmarks.body_fidelity import body_fidelity
 from benchmarks.knife_fidelity import fidelity, recall_by_slot
 from benchmarks.probes import probes
 from benchmarks.scene import Knife, Scene, detect
+from benchmarks.scene import scene as scene_of
 from encoders import ArtifactDetectorConfig, make_finder
+from envs.kung_fu_master import ram as truth
 from envs.kung_fu_master.ram import Box, Kind
+from tests.benchmarks.test_data import PROJECTION, planted
 
 FINDER = make_finder(ArtifactDetectorConfig())
 
@@ -107,6 +110,24 @@ def test_a_thinned_scene_keeps_the_truth_of_what_is_left():
     assert [knife.step for knife in thinned.knives] == list(range(10))
     for knife in thinned.knives:
         assert (scene.frames[thinned.stacks[knife.step, -1]][knife.own] == 255).all()
+
+
+def test_a_knife_is_as_old_as_it_has_been_in_sight():
+    recording = planted(9)  # an episode starts at step 6
+    ages = [knife.age for knife in scene_of(recording, PROJECTION, FINDER).knives]
+    assert ages == [0, 1, 2, 3, 4, 5, 0, 1, 2]
+    recording.ram[3, truth.PROJECTILE_Y] = truth.NO_PROJECTILE
+    knives = scene_of(recording, PROJECTION, FINDER).knives
+    assert [knife.step for knife in knives] == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert [knife.age for knife in knives] == [0, 1, 2, 0, 1, 0, 1, 2]
+
+
+def test_a_scene_knows_where_the_player_is():
+    recording = planted(0)
+    recording.ram[:, truth.PLAYER_X] = np.arange(60, 72)
+    scene = scene_of(recording, PROJECTION, FINDER)
+    assert scene.player_x.tolist() == list(range(7, 19))
+    assert scene.thinned(4).player_x.tolist() == [7, 11, 15]
 
 
 def test_knives_that_have_just_appeared_are_counted_apart():

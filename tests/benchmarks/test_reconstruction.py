@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import reconstruction
+from benchmarks import reconstruction, remedy_training
 from benchmarks.data import Recording
 from benchmarks.reconstruction import (
     PICTURED,
@@ -100,24 +100,43 @@ def test_unknown_remedies_are_named():
     assert ReconstructionBenchmarkConfig(remedies=("default",)).remedies == ("default",)
 
 
-def test_a_result_is_written_before_it_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("longest", [0.0, 1e9])
+def test_clipped_steps_are_counted(longest: float, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(remedy_training, "MAX_GRAD_NORM", longest)
+    clipped = train_autoencoder(planted_scene(), Remedy(uniform), 1, 4 * BATCH).clipped
+    assert clipped == (longest == 0)
+
+
+@pytest.mark.parametrize("judged", ["validation", "test"])
+def test_a_result_is_written_before_it_is_printed(
+    judged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def recorded(_config: object, split: str, _sources: object) -> Recording:
+        asked.append(split)
+        return walk(20)
+
     def broken(*_: object) -> None:
         raise OSError("the terminal is gone")
 
     def in_threads(workers: int, _context: object, begin, arguments) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(workers, initializer=begin, initargs=arguments)
 
-    monkeypatch.setattr(reconstruction, "load", lambda *_: walk(20))
+    monkeypatch.setattr(reconstruction, "load", recorded)
     monkeypatch.setattr(reconstruction, "calibrate", lambda *_, **__: PROJECTION)
     monkeypatch.setattr(reconstruction, "ProcessPoolExecutor", in_threads)
     monkeypatch.setattr(reconstruction, "_scenes", {})
     monkeypatch.setattr(reconstruction, "print_table", broken)
     path = tmp_path / "reconstruction.json"
     flags = ["--json", str(path), "--data", str(tmp_path), "--samples", str(BATCH)]
-    monkeypatch.setattr("sys.argv", ["x", *flags, "--seeds", "1", "--remedies", "uniform"])
+    flags += ["--seeds", "1", "--remedies", "uniform", "--judged", judged]
+    monkeypatch.setattr("sys.argv", ["x", *flags])
     with pytest.raises(OSError, match="the terminal is gone"):
         reconstruction.main()
     result = json.loads(path.read_text())
+    assert result["judged"] == judged
+    assert set(asked) == set(result["data"]) == {"train", judged}
     (recall,) = result["remedies"]["uniform"]["knife_recall"]["values"]
     assert 0 <= recall <= 1
     assert path.with_suffix(".png").stat().st_size > 1000

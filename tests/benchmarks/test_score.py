@@ -1,6 +1,7 @@
 """The score study keeps its result, whatever the runs are like, and draws its curves."""
 
 import json
+import re
 import subprocess
 from collections import deque
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.study_curves import POINTS, SHARES, curves
 from envs import GAME, EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
-from experiment.command_line import parse
+from experiment.command_line import ROOT, parse
 from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
@@ -106,6 +107,13 @@ def test_every_recipe_is_a_training_of_its_own():
     configs = {recipe: parse(list(flags))[0] for recipe, flags in score.RECIPES.items()}
     assert configs["default"] == parse([])[0]
     assert len(set(configs.values())) == len(score.RECIPES)
+
+
+def test_the_documented_climb_is_the_one_that_was_studied():
+    text = (ROOT / "docs" / "credit.md").read_text()
+    (documented,) = re.findall(r'RUN_DIR=runs/climb ARGS="([^"]*)"', text)
+    studied = parse(["--total-steps", "10000000", *score.RECIPES["climb"]])[0]
+    assert parse(documented.replace("\\\n", " ").split())[0] == studied
 
 
 def write_curves(run_dir: Path, updates: int) -> None:

@@ -193,6 +193,20 @@ def test_the_card_says_what_a_reader_wants_to_know():
     assert not re.search(r"[{}]{2}|{%", text)  # nothing of the template is left
 
 
+def test_the_card_says_what_help_there_was():
+    policy = exported_policy()
+    training = policy.config.training
+    at_once = replace(training, credit=replace(training.credit, damage_warm_up=0.0))
+    for facts, costs in (
+        (training, "30, less in the first 30 % of the training, taking"),
+        (at_once, "30, taking"),
+    ):
+        card = ExportedPolicy(replace(policy.config, training=facts)).generate_model_card()
+        text = " ".join(card.text.split())
+        assert f"losing all health to enemies costs {costs} all energy of a boss pays 60," in text
+        assert "walking through a stage pays 40 " in text
+
+
 def test_the_card_of_a_policy_that_was_not_judged_has_no_score():
     policy = exported_policy(None)
     training = replace(policy.config.training, artifact_recall=None)
