@@ -112,7 +112,12 @@ def build(
         console.print(describe_projection(state.projection))
     device = next(model.parameters()).device
     rollout = Rollout(
-        config.ppo.num_steps, config.num_envs, GAME.obs_shape, device, len(GAME.gauge_names)
+        config.ppo.num_steps,
+        config.num_envs,
+        GAME.obs_shape,
+        device,
+        len(GAME.gauge_names),
+        model.autoencoder.track_units,
     )
     envs = make_env_parts(config.env, state.projection, config.num_envs)
     seed = config.game_seed(state.statistics.updates)

@@ -140,13 +140,16 @@ class ActorCritic(nn.Module):
         self.actor = Actor(latent_dim, units, num_actions, len(self._stages) or 1)
         self.critic = nn.Sequential(nn.Linear(critic_in, units), nn.ReLU(), ReturnHead(units))
 
-    def forward(self, obs: Tensor, gauges: Tensor | None = None) -> Prediction:
+    def forward(
+        self, obs: Tensor, gauges: Tensor | None = None, tracks: Tensor | None = None
+    ) -> Prediction:
         """One encoder pass: (B, C, H, W) uint8 and (B, G) float32 to policy, value and latent.
 
-        Without gauges, G = 0, their tensor may be left out.
+        Without gauges, G = 0, their tensor may be left out; so may the units of artifacts' tracks,
+        (B, U), which are then found in the observations.
         """
         gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
-        latent = self.autoencoder.encode(obs)
+        latent = self.autoencoder.encode(obs, tracks)
         features = branch_features(latent, self.config.encoder_gradients)
         stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
         logits = self.actor(features, stage)
@@ -161,10 +164,14 @@ class ActorCritic(nn.Module):
         return head
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """All parameters by who owns them: ``branches`` (actor and critic) and ``autoencoder``."""
+        """All parameters by who owns them.
+
+        ``branches`` (actor and critic), ``autoencoder``, and ``artifacts``, the part of the
+        autoencoder that finds and draws small artifacts, which may have none.
+        """
         return {
             "branches": [*self.actor.parameters(), *self.critic.parameters()],
-            "autoencoder": [*self.autoencoder.parameters()],
+            **self.autoencoder.parameter_groups(),
         }
 
 

@@ -9,10 +9,10 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.actor_critic import ActorCritic, sample
+from agent.actor_critic import ActorCritic, Prediction, sample
 from agent.rollout import Rollout
 from agent.threads import Pulse, in_parallel
-from encoders import RegionFinder
+from encoders import Points, RegionFinder
 
 
 class Episode(NamedTuple):
@@ -92,6 +92,11 @@ class Part:
         self._obs, infos = self.envs.reset(seed=self.seed)
         self._gauges = self._to_device(infos["gauges"])
         self.rollout.begin(*self._newest(self._obs))
+        self._tracks = self.rollout.tracks[0]
+        autoencoder = self.model.autoencoder
+        if autoencoder.locator:
+            self._points = autoencoder.locate(self._to_device(self._obs))
+            self._tracks = autoencoder.track(self._points)
 
     @torch.no_grad()
     def collect(self, pulse: Pulse) -> list[Episode]:
@@ -102,8 +107,8 @@ class Part:
         for t in range(rollout.num_steps):
             if not pulse.beat():
                 break
-            rollout.gauges[t] = self._gauges
-            policy, rollout.values[t], _ = self.model(self._to_device(self._obs), self._gauges)
+            rollout.gauges[t], rollout.tracks[t] = self._gauges, self._tracks
+            policy, rollout.values[t], _ = self._predict()
             actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())
             rollout.actions[t] = actions
@@ -115,6 +120,7 @@ class Part:
             rollout.truncated[t] = self._to_device(truncated)
             ended = terminated | truncated
             rollout.add_frame(t, *self._newest(self._obs), self._to_device(ended))
+            self._locate(self._to_device(ended))
             episodes += [
                 Episode(float(infos["episode"]["r"][n]), int(infos["episode"]["l"][n]))
                 for n in np.flatnonzero(ended)
@@ -125,10 +131,34 @@ class Part:
                 final_gauges = self._to_device(infos["final_gauges"][truncated])
                 bootstraps.append((t, cut, self.model(final_obs, final_gauges).value))
         rollout.next_values[:-1] = rollout.values[1:]
-        rollout.next_values[-1] = self.model(self._to_device(self._obs), self._gauges).value
+        rollout.next_values[-1] = self._predict().value
         for t, cut, value in bootstraps:
             rollout.next_values[t, cut] = value
         return episodes
+
+    def _predict(self) -> Prediction:
+        return self.model(self._to_device(self._obs), self._gauges, self._tracks)
+
+    def _locate(self, ended: Tensor) -> None:
+        """Look for artifacts in the newest frames, and note what they did in all of them.
+
+        Args:
+            ended: (N,) bool, whether that frame begins another episode.
+        """
+        autoencoder = self.model.autoencoder
+        if autoencoder.locator:
+            newest = autoencoder.locate(self._to_device(self._obs[:, -1:]))
+            self._points = Points(
+                *(
+                    torch.where(
+                        ended.view(-1, *[1] * (new.ndim - 1)),
+                        new,  # in place of all C frames, as in the environment's own stack
+                        torch.cat([old[:, 1:], new], dim=1),
+                    )
+                    for old, new in zip(self._points, newest, strict=True)
+                )
+            )
+            self._tracks = autoencoder.track(self._points)
 
     def _newest(self, obs: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
         """Newest frames, their artifact regions, (N, H, W) each, and whether there are any, (N,).

@@ -1,6 +1,6 @@
 """Learning: proximal policy optimisation with a reconstruction loss on the shared encoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, cast
 
 import torch
@@ -24,6 +24,7 @@ class Minibatch(NamedTuple):
 
     obs: Tensor  # (B, C, H, W) uint8
     gauges: Tensor  # (B, G)
+    tracks: Tensor  # (B, U)
     regions: Tensor  # (D, C, H, W) uint8
     actions: Tensor  # (B,)
     old_log_probs: Tensor  # (B,)
@@ -44,7 +45,8 @@ class PPO:
         """Prepare to train ``model``."""
         self.model, self.config, self.weights, self.credit = model, config, weights, credit
         self._skipped = 0  # minibatches in a row
-        lr_factors = {"branches": 1.0, "autoencoder": config.autoencoder_lr_factor}
+        factor = config.autoencoder_lr_factor
+        lr_factors = {"branches": 1.0, "autoencoder": factor, "artifacts": factor}
         self.optimizer = torch.optim.Adam(
             [
                 {"params": parameters, "lr_factor": lr_factors[owner]}
@@ -92,7 +94,8 @@ class PPO:
         explained = 1 - advantages.var() / (returns.var() + 1e-8)
         if config.normalize_advantages:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        parameters = list(self.model.parameters())
+        groups = self.model.parameter_groups()
+        apart = groups.pop("artifacts")
         history: list[Tensor] = []
         names: list[str] = []
         skipped = 0
@@ -102,10 +105,9 @@ class PPO:
             loss = torch.stack([coefficients[name] * losses[name] for name in losses]).sum()
             self.optimizer.zero_grad()
             loss.backward()
-            norm = nn.utils.get_total_norm(
-                [grad for grad in (p.grad for p in parameters) if grad is not None]
-            )
-            if not torch.isfinite(loss + norm):
+            norm = nn.utils.get_total_norm(_gradients(groups.values()))
+            norm_apart = nn.utils.get_total_norm(_gradients([apart]))
+            if not torch.isfinite(loss + norm + norm_apart):
                 self._skip(loss.item(), norm.item())
                 skipped += 1
                 continue
@@ -113,6 +115,8 @@ class PPO:
             # Fused Adam divides the gradients by this while it reads them, which saves a pass.
             scale = (norm / config.max_grad_norm).clamp(min=1.0)
             self.optimizer.grad_scale = scale  # pyright: ignore[reportAttributeAccessIssue]
+            for gradient in _gradients([apart]):  # nobody else's gradient is in their way
+                gradient *= scale
             self.optimizer.step()
             row = {f"loss/{name}": value for name, value in losses.items()}
             row |= metrics | {"gradients/norm": norm}
@@ -146,15 +150,17 @@ class PPO:
         """Shuffled parts of the rollout, ``num_epochs`` times over.
 
         Some observations are also reconstructed: those of every C-th step, which together hold
-        every frame once but for the few around an episode's end, and those with any artifact,
-        because these are rare and hardest to learn. With artifacts everywhere that is the whole
-        rollout, C times the decoder's work. They are dealt evenly to the minibatches and stand
-        first in each.
+        every frame once but for the few around an episode's end. If artifacts have no units of
+        their own, so are those with any artifact, because these are rare and hardest to learn. With
+        artifacts everywhere that is the whole rollout, C times the decoder's work. They are dealt
+        evenly to the minibatches and stand first in each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)
         every_frame = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
-        reconstructed = every_frame | rollout.any_artifact
+        reconstructed = every_frame
+        if not self.model.autoencoder.locator:
+            reconstructed = every_frame | rollout.any_artifact
         old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
         advantages, returns = advantages.flatten(), returns.flatten()
         for _ in range(config.num_epochs):
@@ -169,6 +175,7 @@ class PPO:
                 yield Minibatch(
                     rollout.observations(index),
                     rollout.observation_gauges(index),
+                    rollout.tracks.flatten(0, 1)[index],
                     rollout.observation_regions(first),
                     actions[index],
                     old_log_probs[index],
@@ -178,12 +185,12 @@ class PPO:
 
     def _losses(self, batch: Minibatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses by name, and metrics by tag, of one minibatch."""
-        policy, value, latent = self.model(batch.obs, batch.gauges)
+        policy, value, latent = self.model(batch.obs, batch.gauges, batch.tracks)
         log_probs = policy.log_prob(batch.actions)
         entropy = policy.entropy().mean()
         count = len(batch.regions)
         std = self.model.returns.std
-        reconstruction = self.model.autoencoder.loss(
+        drawing = self.model.autoencoder.loss(
             latent[:count], batch.obs[:count], batch.regions, self.weights
         )
         losses = {
@@ -192,7 +199,8 @@ class PPO:
             ),
             "value": value_loss(value / std, batch.returns / std),
             "entropy": -entropy,
-            "reconstruction": reconstruction.weighted,
+            "reconstruction": drawing.reconstruction,
+            "artifacts": drawing.artifacts,
         }
         with torch.no_grad():
             log_ratio = log_probs - batch.old_log_probs
@@ -201,6 +209,12 @@ class PPO:
                 "policy/entropy": entropy,
                 "policy/kl": (change - log_ratio).mean(),
                 "policy/clip_fraction": change.abs().gt(self.config.clip).float().mean(),
-                "loss/reconstruction_unweighted": reconstruction.unweighted,
+                "loss/reconstruction_unweighted": drawing.unweighted,
             }
         return losses, metrics
+
+
+def _gradients(groups: Iterable[list[nn.Parameter]]) -> list[Tensor]:
+    """Of all parameters that have any."""
+    parameters = (parameter for group in groups for parameter in group)
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]

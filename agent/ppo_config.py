@@ -74,6 +74,7 @@ class PPOConfig(Checked):
             "value": branches * self.value_coef,
             "entropy": branches * self.entropy_coef,
             "reconstruction": self.reconstruction_coef,
+            "artifacts": 1.0,  # these parameters learn from no other loss
         }
 
     def learning_rate_at(self, progress: float) -> float:

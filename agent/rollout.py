@@ -29,8 +29,18 @@ class Rollout:
         obs_shape: tuple[int, int, int],
         device: torch.device,
         num_gauges: int = 0,
+        track_units: int = 0,
     ) -> None:
-        """Allocate for ``num_steps`` (T) of ``num_envs`` (N), observations (C, H, W), G gauges."""
+        """Allocate for ``num_steps`` (T) of ``num_envs`` (N).
+
+        Args:
+            num_steps: T.
+            num_envs: N.
+            obs_shape: (C, H, W) of an observation.
+            device: Of the memory.
+            num_gauges: G, that go with every observation.
+            track_units: U, that say what small artifacts did in an observation.
+        """
         self.num_steps, self.num_envs = num_steps, num_envs
         self.stack, *size = obs_shape
         rows = (num_steps + self.stack, num_envs)
@@ -46,6 +56,7 @@ class Rollout:
         self.next_values = torch.zeros(steps, device=device)
         self.rewards = torch.zeros(steps, device=device)
         self.gauges = torch.zeros(*steps, num_gauges, device=device)  # with the observations
+        self.tracks = torch.zeros(*steps, track_units, device=device)  # of the observations
         self.changes = torch.zeros(*steps, NUM_CHANGES, device=device)  # that the actions brought
         self.terminated = torch.zeros(steps, dtype=torch.bool, device=device)
         self.truncated = torch.zeros(steps, dtype=torch.bool, device=device)

@@ -1,8 +1,8 @@
 """What is it worth to an agent that its encoder keeps the knives?
 
-Twins: actor and critic learn on top of what the autoencoder alone has learned, once with the
-weighted loss, which keeps the knives, and once with the uniform one, which loses them. All else is
-the same, the credit too.
+Twins: actor and critic learn on top of what the autoencoder alone has learned. The one has the
+default, which keeps the knives, the other the uniform loss and no tracks, and loses them. All else
+is the same, the credit too.
 
 Example:
     python -m benchmarks.does_seeing_pay --json benchmarks/results/does_seeing_pay.json
@@ -26,8 +26,11 @@ from monitoring.console import print_table
 from settings import Seed
 
 SEPARATE = ("--model.encoder-gradients", "reconstruction")
-UNIFORM = ("--weights.artifact", "1", "--weights.empty", "1")
-TWINS = {"weighted": SEPARATE, "uniform": (*SEPARATE, *UNIFORM)}
+UNIFORM = (
+    *("--weights.artifact", "1", "--weights.empty", "1"),
+    *("--model.autoencoder.locator.count", "0"),
+)
+TWINS = {"seeing": SEPARATE, "blind": (*SEPARATE, *UNIFORM)}
 """Flags of ``train.py`` by the name of the arm."""
 FIGURES = ("score", "hits_per_1000_steps", "dodged", "dodged_high", "dodged_low")
 """What is compared."""
@@ -53,13 +56,13 @@ def main() -> None:
         figure: difference(*(figures_of(result, arm, figure) for arm in TWINS))
         for figure in FIGURES
     }
-    write_json(config.json, {**result, "weighted_less_uniform": less})
+    write_json(config.json, {**result, "seeing_less_blind": less})
     print_table(figures_table(result["arms"]))
     print_table(_twins_table(less))
 
 
 def _twins_table(twins: Mapping[str, Sequence[float]]) -> Table:
-    table = Table("weighted less uniform", "mean over seeds", "95 % interval")
+    table = Table("seeing less blind", "mean over seeds", "95 % interval")
     for figure, (mean, low, high) in twins.items():
         table.add_row(figure, f"{mean:,.3f}", f"{low:,.3f} to {high:,.3f}")
     return table

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders import ArtifactWeightsConfig, artifact_weights
+from encoders import ArtifactWeightsConfig, LocatorConfig, artifact_weights
 from envs import STACK
 from envs.projection import BACKGROUND
 
@@ -22,7 +22,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 ORIGIN = ArtifactWeightsConfig(artifact=10.0, empty=0.5)
 """Weights of the first remedy."""
 MARGIN = 2
-"""Pixels by which motion and objects are grown, as the detector grows artifacts."""
+"""Pixels by which objects are grown, as the detector grows artifacts."""
 OBJECT_TOTAL = 500.0
 """Weight of a whole object: about that of a knife's region, 6 x 9 pixels of weight ten."""
 
@@ -39,7 +39,7 @@ def origin(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     return (artifact_weights(regions, ORIGIN) * error).sum()
 
 
-def default(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
+def weighted(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     """The weights of ``train.py``."""
     del obs
     return (artifact_weights(regions, ArtifactWeightsConfig()) * error).sum()
@@ -54,16 +54,6 @@ def maximum(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     """
     del obs, regions
     return error.mean() + 0.01 * error.flatten(1).amax(dim=1).mean()
-
-
-def motion(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
-    """Ten times the weight where a frame differs from its neighbour in the stack."""
-    del regions
-    change = (obs[:, 1:] != obs[:, :-1]).float()
-    moving = torch.cat([change[:, :1], change], dim=1)
-    moving = torch.nn.functional.max_pool2d(moving, 2 * MARGIN + 1, 1, MARGIN)
-    weights = 1.0 + 9.0 * moving
-    return (weights * error).sum() / weights.sum()
 
 
 def objects(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
@@ -89,18 +79,20 @@ def _object_weights(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
 class Remedy(NamedTuple):
     """One remedy."""
 
-    loss: Loss
+    loss: Loss | None
+    """What the autoencoder learns from; None for its own loss."""
     oversampling: int = 1
     """How many times as often as others an observation with an artifact is drawn."""
+    tracks: int = 0
+    """Artifacts that have units of their own, among as many units in all."""
 
 
 REMEDIES: dict[str, Remedy] = {
     "uniform": Remedy(uniform),
     "origin": Remedy(origin),
-    "weights": Remedy(default),  # the default without its oversampling
-    # Training reconstructs every fourth observation, and each that shows an artifact.
-    "default": Remedy(default, oversampling=STACK),
+    # Without tracks, training draws every fourth observation and each that shows an artifact.
+    "weighted": Remedy(weighted, oversampling=STACK),
+    "default": Remedy(None, tracks=LocatorConfig().count),
     "maximum": Remedy(maximum),
-    "motion": Remedy(motion),
     "objects": Remedy(objects),
 }

@@ -9,15 +9,13 @@ from torch import Tensor, nn
 
 from benchmarks.remedies import Remedy
 from benchmarks.scene import Scene
-from encoders import Autoencoder, AutoencoderConfig
+from encoders import ArtifactWeightsConfig, Autoencoder, AutoencoderConfig, LocatorConfig
 from envs import GAME
 
 BATCH = 32
 LEARNING_RATE, WARM_UP = 3e-3, 100
 """Adam's step size rises over ``WARM_UP`` steps and falls linearly to zero."""
 MAX_GRAD_NORM = 1.0
-CONFIG = AutoencoderConfig(bfloat16=False)
-"""The autoencoder of the product, but in float32: not every processor has bfloat16."""
 
 
 class Trained(NamedTuple):
@@ -32,9 +30,12 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
     """Train on ``samples`` observations, drawn at random from ``seed``."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = Autoencoder(GAME.obs_shape, CONFIG)
+    # The autoencoder of the product, but in float32: not every processor has bfloat16.
+    locator = LocatorConfig(count=remedy.tracks)
+    model = Autoencoder(GAME.obs_shape, AutoencoderConfig(bfloat16=False, locator=locator))
     model.fit_normalizer(torch.from_numpy(train.frames[::4]))
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
+    limited = model.parameter_groups()["autoencoder"]  # what finds artifacts needs no limit
     has_artifact = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
     any_artifact = train.stacks[has_artifact[train.stacks].any(axis=1)]
     stacks = np.concatenate([train.stacks, *[any_artifact] * (remedy.oversampling - 1)])
@@ -45,11 +46,19 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
         rows = stacks[rng.integers(len(stacks), size=BATCH)]
         obs, regions = torch.from_numpy(train.frames[rows]), torch.from_numpy(train.regions[rows])
         optimizer.zero_grad()
-        error = (model.decode(model.encode(obs)) - model.normalizer(obs)).square()
-        remedy.loss(error, obs, regions).backward()
-        clipped += bool(nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM) > MAX_GRAD_NORM)
+        _loss(model, remedy, obs, regions).backward()
+        clipped += bool(nn.utils.clip_grad_norm_(limited, MAX_GRAD_NORM) > MAX_GRAD_NORM)
         optimizer.step()
     return Trained(model, clipped / steps)
+
+
+def _loss(model: Autoencoder, remedy: Remedy, obs: Tensor, regions: Tensor) -> Tensor:
+    latent = model.encode(obs)
+    if not remedy.loss:
+        loss = model.loss(latent, obs, regions, ArtifactWeightsConfig())
+        return loss.reconstruction + loss.artifacts
+    error = (model.decode(latent) - model.normalizer(obs)).square()
+    return remedy.loss(error, obs, regions)
 
 
 @torch.no_grad()

@@ -8,11 +8,14 @@ from encoders.artifact_weights import (
     weighted_mse,
 )
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig, Detector
-from encoders.autoencoder import Autoencoder, AutoencoderConfig
+from encoders.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderLoss
 from encoders.decoder import Decoder, DecoderConfig, outer_product_loss
 from encoders.encoder import Encoder, EncoderConfig
+from encoders.locator import Locator, LocatorConfig
 from encoders.normalizer import Normalizer
 from encoders.regions import RegionFinder, make_finder
+from encoders.sprites import Sprites
+from encoders.tracks import Points
 
 __all__ = [
     "ArtifactDetector",
@@ -20,14 +23,19 @@ __all__ = [
     "ArtifactWeightsConfig",
     "Autoencoder",
     "AutoencoderConfig",
+    "AutoencoderLoss",
     "Decoder",
     "DecoderConfig",
     "Detector",
     "Encoder",
     "EncoderConfig",
+    "Locator",
+    "LocatorConfig",
     "Normalizer",
+    "Points",
     "ReconstructionLoss",
     "RegionFinder",
+    "Sprites",
     "artifact_weights",
     "make_finder",
     "outer_product_loss",

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor
 
+from encoders.tracks import Points
 from settings import Checked, Within
 
 
@@ -21,6 +22,10 @@ class ArtifactWeightsConfig(Checked):
     """No pixel weighs more than this multiple of the mean weight."""
 
 
+LEFT_OUT = 255
+"""Label of regions that something else draws: the error in there has no weight."""
+
+
 class ReconstructionLoss(NamedTuple):
     """Two means of the squared error of the same reconstructions, scalars."""
 
@@ -34,15 +39,18 @@ def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
     """Weight of each pixel before capping and normalisation: the numbers of the config.
 
     Args:
-        regions: (B, C, H, W), non-zero in artifact regions; each of the C frames on its own.
+        regions: (B, C, H, W), non-zero in artifact regions; each of the C frames on its own. Those
+            that are ``LEFT_OUT`` are none.
         config: The weights.
 
     Returns:
         (B, C, H, W) float32 on the device of ``regions``.
     """
-    in_region = regions != 0
+    left_out = regions == LEFT_OUT
+    in_region = (regions != 0) & ~left_out
     has_artifact = in_region.flatten(2).any(dim=2)[:, :, None, None]
-    return torch.where(in_region, config.artifact, torch.where(has_artifact, 1.0, config.empty))
+    weights = torch.where(in_region, config.artifact, torch.where(has_artifact, 1.0, config.empty))
+    return weights.masked_fill(left_out, 0.0)
 
 
 def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
@@ -52,7 +60,7 @@ def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
     keeps its scale however many artifacts are in view.
 
     Args:
-        regions: (B, C, H, W), non-zero in artifact regions.
+        regions: (B, C, H, W), non-zero in artifact regions, ``LEFT_OUT`` where no error counts.
         config: The weights and the cap.
 
     Returns:
@@ -61,6 +69,26 @@ def artifact_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
     weights = pixel_weights(regions, config)
     weights = torch.minimum(weights, config.cap * weights.mean())
     return weights / weights.sum()
+
+
+def leave_out(regions: Tensor, points: Points) -> Tensor:
+    """A copy of ``regions`` in which those with a point inside are ``LEFT_OUT``.
+
+    Args:
+        regions: (B, C, H, W) uint8, a label in the region of each artifact, 0 elsewhere.
+        points: (B, C, K), places in the same frames.
+    """
+    frames = regions.flatten(0, 1).clone()
+    places = points.places.flatten(0, 1).round().long()
+    for present, place in zip(points.present.flatten(0, 1).T, places.transpose(0, 1), strict=True):
+        which = present.nonzero()[:, 0]
+        row, column = place[which].unbind(dim=1)
+        row, column = row.clamp(0, frames.shape[1] - 1), column.clamp(0, frames.shape[2] - 1)
+        label = frames[which, row, column]
+        which, label = which[label != 0], label[label != 0]
+        inside = frames[which] == label[:, None, None]
+        frames[which] = frames[which].masked_fill(inside, LEFT_OUT)
+    return frames.view_as(regions)
 
 
 def weighted_mse(reconstruction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -1,16 +1,20 @@
 """The autoencoder: grey levels to a latent, and back to grey levels."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from encoders.artifact_weights import ArtifactWeightsConfig, ReconstructionLoss
+from encoders.artifact_weights import ArtifactWeightsConfig, leave_out
 from encoders.decoder import Decoder, DecoderConfig
 from encoders.encoder import Encoder, EncoderConfig, channels_last
+from encoders.locator import Locator, LocatorConfig, artifacts_of, location_loss
 from encoders.normalizer import Normalizer
+from encoders.sprites import Sprites
+from encoders.tracks import UNITS, Points, from_units, to_units
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,34 @@ class AutoencoderConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     bfloat16: bool = True
     """Run encoder and decoder in bfloat16 where the processor has it in hardware."""
+    locator: LocatorConfig = field(default_factory=LocatorConfig)
+
+    def __post_init__(self) -> None:
+        """Check what no part can check; raises ValueError naming the fields."""
+        if UNITS * self.locator.count >= self.encoder.latent_dim:
+            raise ValueError(
+                f"{UNITS} times locator.count must be less than encoder.latent_dim, "
+                f"got {self.locator.count} and {self.encoder.latent_dim}"
+            )
+
+
+class AutoencoderLoss(NamedTuple):
+    """What an autoencoder learns from, and how well it draws; scalars."""
+
+    reconstruction: Tensor
+    """Weighted mean squared error of the decoder's drawing."""
+    artifacts: Tensor
+    """Loss of the locator and of the sprites; 0 without them."""
+    unweighted: Tensor
+    """Mean squared error of the whole drawing, without gradient."""
 
 
 class Autoencoder(nn.Module):
     """Normaliser, encoder and decoder; all that others need to know of them.
+
+    Small artifacts may have units of their own, the last ones of the latent: a locator finds their
+    places, tracks say what they did, sprites draw them, and their regions count nothing in the loss
+    of the decoder. Gradients of policy, value and reconstruction do not reach them.
 
     Another encoder or decoder is another file, with the methods of the present one, and a line in
     ``__init__``.
@@ -40,8 +68,12 @@ class Autoencoder(nn.Module):
         self.obs_shape, self.config = obs_shape, config
         self.latent_dim = config.encoder.latent_dim
         self.normalizer = Normalizer(*obs_shape[1:])
-        self.encoder = Encoder(obs_shape, config.encoder)
-        self.decoder = Decoder(obs_shape, self.latent_dim, config.decoder)
+        self.track_units = UNITS * config.locator.count
+        own = self.latent_dim - self.track_units
+        self.encoder = Encoder(obs_shape, replace(config.encoder, latent_dim=own))
+        self.decoder = Decoder(obs_shape, own, config.decoder)
+        self.locator = Locator(config.locator) if self.track_units else None
+        self.sprites = Sprites(obs_shape[1:]) if self.track_units else None
         # Channels last is twice as fast on a CPU; PyTorch's stubs do not know this overload.
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
@@ -49,19 +81,52 @@ class Autoencoder(nn.Module):
         """Take frames (B, H, W) uint8 into the mean image and the standard deviation."""
         self.normalizer.update(frames)
 
-    def encode(self, obs: Tensor) -> Tensor:
-        """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1."""
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """All parameters: ``artifacts``, which only the loss of that name trains, and the others.
+
+        The others are called ``autoencoder``.
+        """
+        groups: dict[str, list[nn.Parameter]] = {"autoencoder": [], "artifacts": []}
+        for name, parameter in self.named_parameters():
+            apart = name.startswith(("locator.", "sprites."))
+            groups["artifacts" if apart else "autoencoder"].append(parameter)
+        return groups
+
+    def encode(self, obs: Tensor, tracks: Tensor | None = None) -> Tensor:
+        """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1.
+
+        Args:
+            obs: Observations.
+            tracks: (B, U), if it is already known, what ``track`` makes of their frames.
+        """
         device = obs.device.type
         normalized = self.normalizer(channels_last(obs), self._dtype(device))
         with self._autocast(device):
             latent = self.encoder(normalized)
-        return latent.float()
+        if not self.locator:
+            return latent
+        return torch.cat(
+            [latent, self.track(self.locate(obs)) if tracks is None else tracks], dim=1
+        )
+
+    @torch.no_grad()
+    def locate(self, frames: Tensor) -> Points:
+        """Frames (B, C, H, W) uint8, any C, to the places of the artifacts in each, (B, C, K)."""
+        assert self.locator
+        normalized = self.normalizer(frames.flatten(0, 1), self._dtype(frames.device.type))
+        points = self.locator.points(self._found(normalized))
+        return Points(*(part.unflatten(0, frames.shape[:2]) for part in points))
+
+    def track(self, points: Points) -> Tensor:
+        """Places in the frames of observations, (B, C, K), to the units of tracks, (B, U)."""
+        return to_units(points, self.obs_shape[1:])
 
     def decode(self, latent: Tensor) -> Tensor:
         """Latents (B, Z) to images (B, C, H, W) float32 in normalised units."""
+        own, tracks = self._split(latent)
         with self._autocast(latent.device.type):
-            images = self.decoder(latent)
-        return images.float()
+            images = self.decoder(own)
+        return images.float() + (self.sprites(self._points(tracks)) if self.sprites else 0.0)
 
     def draw(self, latent: Tensor) -> Tensor:
         """Latents (B, Z) to images (B, C, H, W) float32 in grey levels, neither rounded nor cut."""
@@ -74,19 +139,57 @@ class Autoencoder(nn.Module):
 
     def loss(
         self, latent: Tensor, obs: Tensor, regions: Tensor, weights: ArtifactWeightsConfig
-    ) -> ReconstructionLoss:
-        """Error of what the decoder draws, under ``artifact_weights``.
+    ) -> AutoencoderLoss:
+        """Error of what is drawn, under ``artifact_weights``, and of what is said of artifacts.
 
         Args:
-            latent: (B, Z), of ``obs``; gradients flow into it.
+            latent: (B, Z), of ``obs``; gradients flow into the encoder's own units.
             obs: (B, C, H, W) uint8, what should be drawn.
-            regions: (B, C, H, W) uint8, non-zero in artifact regions.
+            regions: (B, C, H, W) uint8, a label in each artifact's region, 0 elsewhere.
             weights: Weights of their pixels and of the others.
         """
         device = latent.device.type
         target = self.normalizer(obs, self._dtype(device))
+        own, tracks = self._split(latent)
+        artifacts = target.new_zeros(())
+        if self.sprites:
+            artifacts = self._artifact_loss(target, regions)
+            points = self._points(tracks)
+            regions = leave_out(regions, points)
+            # What the sprites draw is not the decoder's to draw.
+            which = points.present.flatten(0, 1).any(dim=1).nonzero()[:, 0]
+            with torch.no_grad():
+                drawn = self.sprites(Points(*(part.flatten(0, 1)[which] for part in points)))
+            target.flatten(0, 1).index_add_(0, which, -drawn.to(target.dtype))
         with self._autocast(device):
-            return self.decoder.loss(latent, target, regions, weights)
+            weighted, unweighted = self.decoder.loss(own, target, regions, weights)
+        return AutoencoderLoss(weighted, artifacts, unweighted)
+
+    def _artifact_loss(self, target: Tensor, regions: Tensor) -> Tensor:
+        """Of frames (B, C, H, W) with an artifact, and of the newest ones, for comparison."""
+        assert self.locator
+        assert self.sprites
+        chosen = regions.flatten(2).any(dim=2) != 0  # of bytes, any() is a byte
+        chosen[:, -1] = True
+        frames, regions = target[chosen], regions[chosen]  # (F, H, W)
+        artifacts = artifacts_of(regions)
+        found = self._found(frames)
+        return location_loss(found, artifacts) + self.sprites.loss(frames, regions, artifacts)
+
+    def _found(self, frames: Tensor) -> Tensor:
+        """What the locator finds in (F, H, W) in normalised units."""
+        assert self.locator
+        with self._autocast(frames.device.type):
+            return self.locator(frames).float()
+
+    def _split(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoder's own units and those of the tracks."""
+        own = self.latent_dim - self.track_units
+        return latent[:, :own], latent[:, own:]
+
+    def _points(self, tracks: Tensor) -> Points:
+        frames, *size = self.obs_shape
+        return from_units(tracks.detach(), frames, (size[0], size[1]))
 
     def _autocast(self, device: str) -> AbstractContextManager[object]:
         dtype = self._dtype(device)

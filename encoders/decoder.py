@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from encoders.artifact_weights import ArtifactWeightsConfig, ReconstructionLoss
+from encoders.artifact_weights import LEFT_OUT, ArtifactWeightsConfig, ReconstructionLoss
 from settings import Checked, Within
 
 
@@ -90,7 +90,8 @@ def outer_product_loss(
             products of its columns and rows. Images are made in this type, sums in float32.
         rows: (B * C, rank, W) profiles of the same type.
         target: (B, C, H, W) of the same type.
-        regions: (B, C, H, W) uint8, non-zero in artifact regions.
+        regions: (B, C, H, W) uint8, non-zero in artifact regions, ``LEFT_OUT`` where no error
+            counts.
         config: The weights and the cap.
 
     Returns:
@@ -100,29 +101,29 @@ def outer_product_loss(
     assert columns.shape[1:] == (rows.shape[1], target.shape[1])
     assert columns.dtype == rows.dtype == target.dtype
     assert len(columns) == len(rows) == len(target) == len(regions)
-    with_artifact = regions.flatten(1).any(dim=1).nonzero().flatten()  # (K,) frames
-    in_region = regions[with_artifact] != 0
+    marked = regions.flatten(1).any(dim=1).nonzero().flatten()  # (K,) frames
+    left_out = regions[marked] == LEFT_OUT
+    in_region = (regions[marked] != 0) & ~left_out
+    has_artifact = in_region.flatten(1).any(dim=1)[:, None, None]  # else all there is is left out
     # How many pixels have each of the three weights.
     artifact_pixels = in_region.count_nonzero()
-    counts = torch.stack(
-        [
-            artifact_pixels,
-            in_region.numel() - artifact_pixels,
-            artifact_pixels.new_tensor(regions.numel() - in_region.numel()),
-        ]
-    )
+    counted = (~left_out).flatten(1).sum(dim=1)
+    beside_pixels = (counted * has_artifact[:, 0, 0]).sum() - artifact_pixels
+    empty_pixels = regions.numel() - left_out.sum() - artifact_pixels - beside_pixels
+    counts = torch.stack([artifact_pixels, beside_pixels, empty_pixels])
     weights = torch.tensor([config.artifact, 1.0, config.empty], device=target.device)
-    weights = torch.minimum(weights, config.cap * (weights * counts).sum() / counts.sum())
-    artifact, beside, empty = weights / (weights * counts).sum()
-    per_frame = empty.repeat(len(target)).index_fill_(0, with_artifact, beside)
-    factor = torch.where(in_region, artifact / beside, 1.0)
+    weights = torch.minimum(weights, config.cap * (weights * counts).sum() / regions.numel())
+    artifact, beside, empty = weights / weights[2]
+    factor = torch.where(in_region, artifact, torch.where(has_artifact, beside, empty))
+    factor.masked_fill_(left_out, 0.0)
+    weight = weights[2] / (weights * counts).sum()
     return ReconstructionLoss(
-        *_OuterProductError.apply(columns, rows, target, per_frame, with_artifact, factor)
+        *_OuterProductError.apply(columns, rows, target, weight, marked, factor)
     )
 
 
 class _OuterProductError(torch.autograd.Function):
-    """Squared errors of outer products, with a weight for each frame and a map for some frames."""
+    """Squared errors of outer products, with one weight and, for some frames, a map of factors."""
 
     @staticmethod
     def forward(
@@ -130,23 +131,23 @@ class _OuterProductError(torch.autograd.Function):
         columns: Tensor,
         rows: Tensor,
         target: Tensor,
-        weights: Tensor,  # (F,)
-        with_artifact: Tensor,  # (K,) int64, frames
-        factor: Tensor,  # (K, H, W), on the weight of these frames
+        weight: Tensor,  # a scalar
+        marked: Tensor,  # (K,) int64, frames
+        factor: Tensor,  # (K, H, W), on the weight of these frames' pixels
     ) -> tuple[Tensor, Tensor]:
         """Weighted sum, and plain mean, of the squared errors."""
         error = torch.baddbmm(target, columns.mT, rows, beta=-1)  # (F, H, W)
         unweighted = _energy(error)
-        chosen = error[with_artifact]
+        chosen = error[marked]
         weighted = factor * chosen
-        energy = unweighted.index_copy(0, with_artifact, (weighted * chosen).sum(dim=(1, 2)))
+        energy = unweighted.index_copy(0, marked, (weighted * chosen).sum(dim=(1, 2)))
         # d/de of w * e^2 is 2 * w * e, and e is linear in either profile.
-        error.index_copy_(0, with_artifact, weighted.to(error.dtype))
-        slope = 2 * weights[:, None, None].to(error.dtype)
+        error.index_copy_(0, marked, weighted.to(error.dtype))
+        slope = (2 * weight).to(error.dtype)
         ctx.save_for_backward((rows @ error.mT).mul_(slope), (columns @ error).mul_(slope))
         mean = unweighted.sum() / target.numel()
         ctx.mark_non_differentiable(mean)
-        return (weights * energy).sum(), mean
+        return weight * energy.sum(), mean
 
     @staticmethod
     @once_differentiable

@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig, Detector
 
+MOST = 254
+"""Highest label of a region."""
+
 
 class RegionFinder:
     """Grows what a detector finds into regions."""
@@ -27,11 +30,13 @@ class RegionFinder:
             obs: (N, C, H, W) uint8, oldest frame first.
 
         Returns:
-            (N, H, W) uint8: 1 in an artifact's region, 0 elsewhere.
+            (N, H, W) uint8: 0 outside of the regions; in each region another number from 1 to
+            ``MOST``, which all others share if there are more.
         """
         regions = self.pixels(obs)
         for frame in np.flatnonzero(regions.any(axis=(1, 2))):
-            regions[frame] = cv2.dilate(regions[frame], self._grown)
+            grown = cv2.dilate(regions[frame], self._grown)
+            regions[frame] = np.minimum(cv2.connectedComponents(grown)[1], MOST)
         return regions
 
     def pixels(self, obs: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from encoders import (
     ArtifactDetectorConfig,
     AutoencoderConfig,
     EncoderConfig,
+    LocatorConfig,
     RegionFinder,
     make_finder,
 )
@@ -40,13 +41,18 @@ class RecordingEnv(CountingEnv):
         return result
 
 
+def make_rollout(model: ActorCritic, num_envs: int) -> Rollout:
+    sizes = (len(GAUGES), model.autoencoder.track_units)
+    return Rollout(STEPS, num_envs, OBS_SHAPE, torch.device("cpu"), *sizes)
+
+
 def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], ActorCritic]:
     """A collector over one part of the environments for each list of episode lengths."""
     torch.manual_seed(0)
     parts = [RecordingEnv(part) for part in lengths]
     config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(channels=(4, 4))))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, GAUGES)
-    rollout = Rollout(STEPS, sum(map(len, lengths)), OBS_SHAPE, torch.device("cpu"), len(GAUGES))
+    rollout = make_rollout(model, sum(map(len, lengths)))
     finder = make_finder(ArtifactDetectorConfig())
     return Collector(parts, model, finder, rollout, seed=0), parts, model
 
@@ -118,7 +124,7 @@ def test_next_values_are_those_of_the_real_next_observation():
 def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
     def actions(seed: int, drawn: int) -> torch.Tensor:
         _, _, model = make_collector([20, 20])
-        rollout = Rollout(STEPS, 4, OBS_SHAPE, torch.device("cpu"), len(GAUGES))
+        rollout = make_rollout(model, 4)
         finder = make_finder(ArtifactDetectorConfig())
         parts = [CountingEnv([20, 20]), CountingEnv([20, 20])]
         collector = Collector(parts, model, finder, rollout, seed)
@@ -131,6 +137,30 @@ def test_the_same_seed_gives_the_same_rollout_whatever_was_drawn_before():
     assert not torch.equal(first, actions(2, drawn=1))
     # The parts draw different numbers, although their policies see the same.
     assert not torch.equal(first[:, :2], first[:, 2:])
+
+
+def test_tracks_are_those_that_the_observations_show():
+    # Each frame is looked at once, when it arrives; across rollouts and episodes.
+    torch.manual_seed(0)
+    locator = LocatorConfig(count=2, channels=(4, 4))
+    encoder = EncoderConfig(channels=(4, 4))
+    config = AutoencoderConfig(encoder, bfloat16=False, locator=locator)
+    model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config), GAUGES)
+    model.autoencoder.fit_normalizer(torch.randint(0, 30, (20, *OBS_SHAPE[1:]), dtype=torch.uint8))
+    with torch.no_grad():  # somewhere between always and never, and elsewhere in every frame
+        last = model.autoencoder.locator.layers[-1]
+        last.weight *= 10
+        last.bias[0] = 0.0
+    rollout = make_rollout(model, 4)
+    parts = [CountingEnv([3, 5]), CountingEnv([2, 100])]
+    collector = Collector(parts, model, make_finder(ArtifactDetectorConfig()), rollout, seed=0)
+    for _ in range(3):
+        collector.collect()
+        obs = rollout.observations(torch.arange(STEPS * 4))
+        expected = model.autoencoder.encode(obs)[:, -model.autoencoder.track_units :]
+        found = rollout.tracks.flatten(0, 1)
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    assert found.std(dim=0).max() > 0.1
 
 
 def test_what_one_part_raises_is_raised():
@@ -157,7 +187,7 @@ def test_finished_episodes_are_reported_once_with_their_raw_score():
 def test_the_region_travels_beside_its_frame():
     # A detector that marks everything in frames of level 12 shows up in just those frames.
     _, parts, model = make_collector([3, 5])
-    rollout = Rollout(STEPS, 2, OBS_SHAPE, torch.device("cpu"), len(GAUGES))
+    rollout = make_rollout(model, 2)
 
     def marked(obs: np.ndarray) -> np.ndarray:
         return (obs[:, -1] == 12).astype(np.uint8)

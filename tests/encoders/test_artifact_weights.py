@@ -5,11 +5,13 @@ import torch
 
 from encoders import (
     ArtifactWeightsConfig,
+    Points,
     artifact_weights,
     outer_product_loss,
     pixel_weights,
     weighted_mse,
 )
+from encoders.artifact_weights import LEFT_OUT, leave_out
 
 TEN_TIMES = ArtifactWeightsConfig(artifact=10.0)
 
@@ -102,6 +104,65 @@ def test_the_loss_of_outer_products_is_that_of_the_images_they_make(
     ):
         torch.testing.assert_close(found, expected)
     assert not loss.unweighted.requires_grad
+
+
+def test_what_is_left_out_has_no_weight_and_is_no_artifact():
+    regions = regions_with_one_artifact()
+    alone, beside = regions.clone(), regions.clone()
+    alone[regions != 0] = LEFT_OUT
+    beside[0, 0, 3, 0] = LEFT_OUT
+    left_out = artifact_weights(alone, TEN_TIMES)
+    assert left_out[regions != 0].sum() == 0
+    others = left_out[regions == 0]
+    torch.testing.assert_close(others, torch.full_like(others, 1 / len(others)))
+    weights = pixel_weights(beside, TEN_TIMES)
+    assert weights[0, 0, 1, 2] == 10
+    assert weights[0, 0, 3, 0] == 0
+    assert weights[0, 0, 0, 0] == 1
+
+
+@pytest.mark.parametrize("config", [TEN_TIMES, ArtifactWeightsConfig(artifact=1000.0, cap=2.0)])
+def test_the_loss_of_outer_products_leaves_out_the_same(config: ArtifactWeightsConfig):
+    torch.manual_seed(0)
+    columns = torch.randn(6, 4, 8, requires_grad=True)
+    rows = torch.randn(6, 4, 12, requires_grad=True)
+    target = 2 * torch.randn(3, 2, 8, 12)
+    regions = torch.zeros(3, 2, 8, 12, dtype=torch.uint8)
+    regions[0, 0, 1:3, 4:7] = LEFT_OUT  # nothing else in the frame
+    regions[1, 1, 1:3, 4:7] = LEFT_OUT
+    regions[1, 1, 5:8, 4:7] = 2
+    regions[2, 0, 1:3, 4:7] = 1
+    images = (columns.mT @ rows).view(3, 2, 8, 12)
+    dense = weighted_mse(images, target, artifact_weights(regions, config))
+    loss = outer_product_loss(columns, rows, target, regions, config)
+    torch.testing.assert_close(loss.weighted, dense)
+    torch.testing.assert_close(loss.unweighted, (images - target).square().mean())
+    found = torch.autograd.grad(loss.weighted, [columns, rows])
+    torch.testing.assert_close(found, torch.autograd.grad(dense, [columns, rows]))
+
+
+def test_regions_with_a_point_inside_are_left_out():
+    regions = torch.zeros(2, 2, 20, 30, dtype=torch.uint8)
+    regions[0, 0, 2:8, 2:11] = 1
+    regions[0, 0, 12:18, 15:24] = 2
+    regions[0, 1, 2:8, 2:11] = 1
+    regions[1, 1, 0:4, 25:30] = 1
+    places = torch.zeros(2, 2, 2, 2)
+    present = torch.zeros(2, 2, 2, dtype=torch.bool)
+    places[0, 0], present[0, 0] = torch.tensor([[14.6, 20.0], [10.0, 12.0]]), True
+    places[0, 1, 0] = torch.tensor([4.0, 5.0])  # nobody is there
+    places[1, 1, 1], present[1, 1, 1] = torch.tensor([-2.0, 33.0]), True  # beyond the corner
+    before = regions.clone()
+    found = leave_out(regions, Points(places, present))
+    assert torch.equal(regions, before)
+    expected = regions.clone()
+    expected[0, 0, 12:18, 15:24] = LEFT_OUT
+    expected[1, 1, 0:4, 25:30] = LEFT_OUT
+    assert torch.equal(found, expected)
+    present[0, 0] = True
+    places[0, 0, 1] = torch.tensor([4.0, 5.0])  # both of a frame
+    expected[0, 0, 2:8, 2:11] = LEFT_OUT
+    assert torch.equal(leave_out(regions, Points(places, present)), expected)
 
 
 def test_outer_products_in_bfloat16_lose_a_hundredth_at_most():

@@ -18,14 +18,18 @@ from encoders import (
     DecoderConfig,
     Encoder,
     EncoderConfig,
+    LocatorConfig,
     Normalizer,
+    Points,
     ReconstructionLoss,
     artifact_weights,
     make_finder,
     weighted_mse,
 )
+from encoders.artifact_weights import LEFT_OUT
 from encoders.encoder import channels_last
 from encoders.fidelity import artifact_fidelity
+from encoders.locator import artifacts_of, location_loss
 
 OBS_SHAPE = (4, 64, 144)
 
@@ -151,7 +155,8 @@ SMALL = (4, 16, 24)
 def make_autoencoder(*, bfloat16: bool) -> Autoencoder:
     torch.manual_seed(0)
     encoder, decoder = EncoderConfig(12, channels=(4, 8)), DecoderConfig(units=6, rank=3)
-    autoencoder = Autoencoder(SMALL, AutoencoderConfig(encoder, decoder, bfloat16))
+    config = AutoencoderConfig(encoder, decoder, bfloat16, LocatorConfig(count=0))
+    autoencoder = Autoencoder(SMALL, config)
     autoencoder.fit_normalizer(torch.randint(0, 256, (20, *SMALL[1:]), dtype=torch.uint8))
     return autoencoder
 
@@ -181,10 +186,12 @@ def test_the_loss_is_the_weighted_error_of_what_is_drawn():
     loss = autoencoder.loss(latent, obs, regions, weights)
     target = autoencoder.normalizer(obs)
     dense = weighted_mse(autoencoder.decode(latent), target, artifact_weights(regions, weights))
-    torch.testing.assert_close(loss.weighted, dense)
+    torch.testing.assert_close(loss.reconstruction, dense)
     plain = (autoencoder.decode(latent) - target).square().mean()
     torch.testing.assert_close(loss.unweighted, plain)
-    gradients = torch.autograd.grad(loss.weighted, [*autoencoder.parameters()], retain_graph=True)
+    gradients = torch.autograd.grad(
+        loss.reconstruction, [*autoencoder.parameters()], retain_graph=True
+    )
     expected = torch.autograd.grad(dense, [*autoencoder.parameters()])
     torch.testing.assert_close(gradients, expected)
 
@@ -203,8 +210,121 @@ def test_bfloat16_is_used_where_the_processor_has_it_and_results_are_float32(mon
         losses = [
             model.loss(latent, obs, regions, ArtifactWeightsConfig()) for model in (rounded, exact)
         ]
-        assert losses[0].weighted.dtype == torch.float32
-        torch.testing.assert_close(losses[0].weighted, losses[1].weighted, rtol=0.05, atol=0)
+        drawn = [loss.reconstruction for loss in losses]
+        assert drawn[0].dtype == torch.float32
+        torch.testing.assert_close(*drawn, rtol=0.05, atol=0)
+
+
+def make_with_tracks() -> Autoencoder:
+    torch.manual_seed(0)
+    parts = EncoderConfig(22, channels=(4, 8)), DecoderConfig(units=6, rank=3)
+    locator = LocatorConfig(count=2, channels=(4, 4))
+    autoencoder = Autoencoder(SMALL, AutoencoderConfig(*parts, bfloat16=False, locator=locator))
+    autoencoder.fit_normalizer(torch.randint(0, 256, (20, *SMALL[1:]), dtype=torch.uint8))
+    return autoencoder
+
+
+def knife_in(obs: torch.Tensor, autoencoder: Autoencoder) -> tuple[torch.Tensor, torch.Tensor]:
+    """Regions with a knife in each of two frames, and the latent if only one of them is found."""
+    regions = torch.zeros_like(obs)
+    regions[1, 3, 2:8, 4:13] = 1
+    regions[2, 1, 5:11, 10:19] = 1
+    places = torch.zeros(len(obs), 4, 2, 2)
+    present = torch.zeros(len(obs), 4, 2, dtype=torch.bool)
+    places[1, 3, 0], present[1, 3, 0] = torch.tensor([4.5, 8.0]), True
+    latent = autoencoder.encode(obs, autoencoder.track(Points(places, present)))
+    return regions, latent
+
+
+def test_tracks_are_the_last_units_of_the_latent():
+    autoencoder = make_with_tracks()
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    assert autoencoder.track_units == 10
+    assert autoencoder.encoder.latent.out_features == 12
+    known = 2 * torch.rand(5, 10) - 1
+    latent = autoencoder.encode(obs, known)
+    assert torch.equal(latent[:, 12:], known)
+    # If they are not known, they are found in the frames, each of which is looked at on its own.
+    with torch.no_grad():
+        last = autoencoder.locator.layers[-1]
+        last.bias[0] = 1.0
+    found = autoencoder.encode(obs)
+    assert found.shape == (5, 22)
+    assert torch.equal(found[:, :12], latent[:, :12])
+    places = autoencoder.locate(obs)
+    assert places.present.any()
+    one = autoencoder.locate(obs[2:3, 1:2])
+    assert torch.equal(one.present[0, 0], places.present[2, 1])
+    torch.testing.assert_close(one.places[0, 0], places.places[2, 1])
+    assert torch.equal(found[:, 12:], autoencoder.track(places))
+
+
+def test_sprites_are_drawn_over_what_the_decoder_draws():
+    autoencoder = make_with_tracks()
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    _, latent = knife_in(obs, autoencoder)
+    images = autoencoder.decode(latent) - autoencoder.decoder(latent[:, :12])
+    assert autoencoder.sprites is not None
+    point = Points(torch.tensor([[4.5, 8.0]]), torch.tensor([True]))
+    expected = torch.zeros_like(images)
+    expected[1, 3] = autoencoder.sprites(point)
+    assert expected.max() > 0.5
+    torch.testing.assert_close(images, expected)
+
+
+def test_what_a_track_holds_counts_nothing_for_the_decoder_and_the_rest_is_weighed():
+    autoencoder = make_with_tracks()
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    regions, latent = knife_in(obs, autoencoder)
+    weights = ArtifactWeightsConfig(artifact=7.0, empty=0.25)
+    loss = autoencoder.loss(latent, obs, regions, weights)
+    error = autoencoder.decode(latent) - autoencoder.normalizer(obs)
+    left = regions.clone()
+    left[1, 3][regions[1, 3] != 0] = LEFT_OUT
+    expected = (artifact_weights(left, weights) * error.square()).sum()
+    torch.testing.assert_close(loss.reconstruction, expected)
+    torch.testing.assert_close(loss.unweighted, error.square().mean())
+
+
+def test_each_loss_trains_its_own_parts_alone():
+    autoencoder = make_with_tracks()
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    regions, latent = knife_in(obs, autoencoder)
+    loss = autoencoder.loss(latent, obs, regions, ArtifactWeightsConfig())
+    others, apart = autoencoder.parameter_groups().values()
+    assert len(apart) == 6 + 3  # three layers of the locator, three properties of a sprite
+    assert len(others) + len(apart) == len([*autoencoder.parameters()])
+    for one, trained, untouched in (
+        (loss.reconstruction, others, apart),
+        (loss.artifacts, apart, others),
+    ):
+        none = torch.autograd.grad(one, untouched, retain_graph=True, allow_unused=True)
+        assert all(gradient is None or not gradient.any() for gradient in none)
+        some = torch.autograd.grad(one, trained, retain_graph=True)
+        assert all(gradient.any() for gradient in some)
+
+
+def test_artifacts_learn_from_frames_that_have_some_and_from_the_newest():
+    autoencoder = make_with_tracks()
+    obs = torch.randint(0, 256, (5, *SMALL), dtype=torch.uint8)
+    regions, latent = knife_in(obs, autoencoder)
+    loss = autoencoder.loss(latent, obs, regions, ArtifactWeightsConfig()).artifacts
+    chosen = torch.zeros(5, 4, dtype=torch.bool)
+    chosen[:, 3] = chosen[2, 1] = True
+    frames, labels = autoencoder.normalizer(obs)[chosen], regions[chosen]
+    assert autoencoder.locator is not None
+    assert autoencoder.sprites is not None
+    artifacts = artifacts_of(labels)
+    expected = location_loss(autoencoder.locator(frames), artifacts)
+    expected += autoencoder.sprites.loss(frames, labels, artifacts)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_more_tracks_than_units_are_refused():
+    config = EncoderConfig(latent_dim=10), DecoderConfig(), True
+    AutoencoderConfig(*config, LocatorConfig(count=1))
+    with pytest.raises(ValueError, match=r"5 times locator.count .* got 2 and 10"):
+        AutoencoderConfig(*config, LocatorConfig(count=2))
 
 
 class DenseDecoder(torch.nn.Module):
@@ -229,7 +349,8 @@ def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("encoders.autoencoder.Decoder", DenseDecoder)
     torch.manual_seed(0)
     model = ActorCritic(SMALL, 3, ActorCriticConfig())
-    rollout = Rollout(8, 4, SMALL, torch.device("cpu"))
+    sizes = (0, model.autoencoder.track_units)
+    rollout = Rollout(8, 4, SMALL, torch.device("cpu"), *sizes)
     rollout.frames[:] = torch.randint(0, 256, rollout.frames.shape, dtype=torch.uint8)
     model.autoencoder.fit_normalizer(rollout.frames[0])
     learner = PPO(model, PPOConfig(num_minibatches=2), ArtifactWeightsConfig(), CreditConfig())

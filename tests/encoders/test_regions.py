@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from encoders import RegionFinder
+from encoders.regions import MOST
 
 OBS = np.zeros((3, 4, 20, 30), np.uint8)
 
@@ -23,6 +24,22 @@ def test_any_mark_counts_and_grows_in_its_own_frame_alone():
     expected[2, :3, :3] = 1
     np.testing.assert_array_equal(regions, expected)
     np.testing.assert_array_equal(RegionFinder(corner, margin=0)(OBS), finder.pixels(OBS))
+
+
+def test_every_region_of_a_frame_has_a_number_of_its_own():
+    def dots(obs: np.ndarray) -> np.ndarray:
+        found = np.zeros((len(obs), 20, 300), np.uint8)
+        found[0, ::2, ::2] = 1  # 1,500 of them
+        found[1, 3, [5, 8, 20]] = 1
+        return found
+
+    obs = np.zeros((2, 4, 20, 300), np.uint8)
+    many, few = RegionFinder(dots, margin=0)(obs)
+    assert set(np.unique(many)) == set(range(MOST + 1))
+    assert (many != 0).sum() == 1500
+    assert [few[3, column] for column in (5, 8, 20)] == [1, 2, 3]
+    grown = RegionFinder(dots, margin=1)(obs)[1]
+    assert [grown[3, column] for column in (5, 8, 20)] == [1, 1, 2]  # two have met
 
 
 def test_what_a_detector_keeps_is_not_changed():

@@ -44,7 +44,9 @@ def learn(model: ActorCritic, optimizer: torch.optim.Adam) -> None:
     """One optimizer step on random data."""
     obs = torch.randint(0, 256, (2, *OBS_SHAPE), dtype=torch.uint8)
     prediction = model(obs)
-    loss = prediction.value.sum() + model.autoencoder.decode(prediction.latent).square().mean()
+    regions = torch.zeros_like(obs)
+    drawing = model.autoencoder.loss(prediction.latent, obs, regions, ArtifactWeightsConfig())
+    loss = prediction.value.sum() + drawing.reconstruction + drawing.artifacts
     (loss + prediction.policy.logits.square().sum()).backward()
     optimizer.step()
     optimizer.zero_grad()

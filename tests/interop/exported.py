@@ -52,12 +52,13 @@ def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> Exported
 
 
 def fit(network: ActorCritic) -> None:
-    """Normalisation of real frames, probabilities far from equal, drawings of strong contrast."""
+    """Normalisation of real frames, and outputs that differ strongly."""
     network.autoencoder.fit_normalizer(real_observations(40)[:, -1])
     with torch.no_grad():
         network.actor.last.weight.mul_(3000)
+        network.returns.linear.weight.mul_(10)
         for parameter in network.autoencoder.decoder.layers[-1].parameters():
-            parameter.mul_(10)
+            parameter.mul_(20)
 
 
 def real_observations(count: int) -> torch.Tensor:

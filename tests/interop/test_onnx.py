@@ -15,16 +15,21 @@ def graph() -> onnx.GraphProto:
     return onnx.load_from_string(to_onnx(exported_policy())).graph
 
 
-def test_the_grey_levels_are_cast_once_and_nothing_else_is(graph: onnx.GraphProto):
-    casts = [node for node in graph.node if "Cast" in node.op_type]
-    assert [list(node.input) for node in casts] == [["obs"]]
+def test_the_grey_levels_are_cast_once_for_the_encoder_and_once_for_the_locator(
+    graph: onnx.GraphProto,
+):
+    (frames,) = [
+        node.output[0] for node in graph.node if node.op_type == "Reshape" and "obs" in node.input
+    ]
+    casts = [node.input[0] for node in graph.node if node.op_type == "Cast"]
+    assert (casts.count("obs"), casts.count(frames)) == (1, 1)
 
 
 def test_each_layer_is_there_once(graph: onnx.GraphProto):
     counts = Counter(node.op_type for node in graph.node)
-    assert counts["Conv"] == 2
-    # Latent, actor (2), critic (2), decoder (2 and the outer products).
-    assert counts["Gemm"] + counts["MatMul"] == 8
+    assert counts["Conv"] == 5  # of the encoder (2) and the locator (3)
+    # Latent, actor (2), critic (2), decoder (2 and the outer products), sprites.
+    assert counts["Gemm"] + counts["MatMul"] == 9
     assert counts["Softmax"] == 1
 
 
