@@ -1,8 +1,9 @@
 """The compared remedies: each is a loss, and how often observations with artifacts are drawn.
 
-A loss takes ``error``, the squared error in normalised units, float32; ``obs``, the frames in grey
-levels, uint8; and ``regions``, what the detector finds in them, uint8; each (B, C, H, W). Every
-loss that weighs pixels divides by the sum of the weights.
+A loss takes ``error``, the squared error in normalised units, in which the newest frame counts as
+much more as in training, float32; ``obs``, the frames in grey levels, uint8; and ``regions``, what
+the detector finds in them, uint8; each (B, C, H, W). Every loss that weighs pixels divides by the
+sum of the weights.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from envs import STACK
 from envs.projection import BACKGROUND
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-ORIGIN = ArtifactWeightsConfig(artifact=10.0, empty=0.5)
+ORIGIN = ArtifactWeightsConfig(artifact=10.0, empty=0.5, newest=1.0)
 """Weights of the first remedy."""
 MARGIN = 2
 """Pixels by which objects are grown, as the detector grows artifacts."""
@@ -42,7 +43,7 @@ def origin(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
 def weighted(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     """The weights of ``train.py``."""
     del obs
-    return (artifact_weights(regions, ArtifactWeightsConfig()) * error).sum()
+    return (artifact_weights(regions, ArtifactWeightsConfig(newest=1.0)) * error).sum()
 
 
 def maximum(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from benchmarks.remedies import Remedy
 from benchmarks.scene import Scene
 from encoders import ArtifactWeightsConfig, Autoencoder, AutoencoderConfig, LocatorConfig
-from envs import GAME
+from envs import GAME, STACK
 
 BATCH = 32
-LEARNING_RATE, WARM_UP = 3e-3, 100
+LEARNING_RATE, WARM_UP = 6e-3, 100
 """Adam's step size rises over ``WARM_UP`` steps and falls linearly to zero."""
 MAX_GRAD_NORM = 1.0
 
@@ -58,7 +58,9 @@ def _loss(model: Autoencoder, remedy: Remedy, obs: Tensor, regions: Tensor) -> T
         loss = model.loss(latent, obs, regions, ArtifactWeightsConfig())
         return loss.reconstruction + loss.artifacts
     error = (model.decode(latent) - model.normalizer(obs)).square()
-    return remedy.loss(error, obs, regions)
+    frames = error.new_ones(STACK)
+    frames[-1] = ArtifactWeightsConfig().newest
+    return remedy.loss(error * (frames / frames.mean())[:, None, None], obs, regions)
 
 
 @torch.no_grad()

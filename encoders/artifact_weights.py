@@ -18,6 +18,9 @@ class ArtifactWeightsConfig(Checked):
     """Weight of a pixel in an artifact's region. Other pixels of the same frame weigh 1."""
     empty: Annotated[float, Within(1e-6, 1)] = 0.5
     """Weight of every pixel of a frame without any artifact."""
+    newest: Annotated[float, Within(1, 10**6)] = 3.0
+    """How many times as much as an older frame the newest one counts. It is what the agent needs
+    most, and the older ones were the newest before."""
     cap: Annotated[float, Within(1, 10**6, above=True)] = 100.0
     """No pixel weighs more than this multiple of the mean weight."""
 
@@ -50,6 +53,7 @@ def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:
     in_region = (regions != 0) & ~left_out
     has_artifact = in_region.flatten(2).any(dim=2)[:, :, None, None]
     weights = torch.where(in_region, config.artifact, torch.where(has_artifact, 1.0, config.empty))
+    weights[:, -1] *= config.newest
     return weights.masked_fill(left_out, 0.0)
 
 

@@ -153,7 +153,7 @@ class Autoencoder(nn.Module):
         own, tracks = self._split(latent)
         artifacts = target.new_zeros(())
         if self.sprites:
-            artifacts = self._artifact_loss(target, regions)
+            artifacts = self._artifact_loss(target[:, -1].contiguous(), regions[:, -1])
             points = self._points(tracks)
             regions = leave_out(regions, points)
             # What the sprites draw is not the decoder's to draw.
@@ -165,16 +165,13 @@ class Autoencoder(nn.Module):
             weighted, unweighted = self.decoder.loss(own, target, regions, weights)
         return AutoencoderLoss(weighted, artifacts, unweighted)
 
-    def _artifact_loss(self, target: Tensor, regions: Tensor) -> Tensor:
-        """Of frames (B, C, H, W) with an artifact, and of the newest ones, for comparison."""
+    def _artifact_loss(self, frames: Tensor, regions: Tensor) -> Tensor:
+        """Of frames (B, H, W) in normalised units, with labelled regions (B, H, W)."""
         assert self.locator
         assert self.sprites
-        chosen = regions.flatten(2).any(dim=2) != 0  # of bytes, any() is a byte
-        chosen[:, -1] = True
-        frames, regions = target[chosen], regions[chosen]  # (F, H, W)
         artifacts = artifacts_of(regions)
-        found = self._found(frames)
-        return location_loss(found, artifacts) + self.sprites.loss(frames, regions, artifacts)
+        location = location_loss(self._found(frames), artifacts)
+        return location + self.sprites.loss(frames, regions, artifacts)
 
     def _found(self, frames: Tensor) -> Tensor:
         """What the locator finds in (F, H, W) in normalised units."""

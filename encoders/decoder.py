@@ -97,33 +97,37 @@ def outer_product_loss(
     Returns:
         The loss and its unweighted counterpart.
     """
-    target, regions = target.flatten(0, 1), regions.flatten(0, 1)  # (B * C, H, W)
+    stack, pixels = target.shape[1], target[0, 0].numel()
+    target, regions = target.flatten(0, 1), regions.flatten(0, 1)  # (F, H, W), F = B * C
     assert columns.shape[1:] == (rows.shape[1], target.shape[1])
     assert columns.dtype == rows.dtype == target.dtype
     assert len(columns) == len(rows) == len(target) == len(regions)
-    marked = regions.flatten(1).any(dim=1).nonzero().flatten()  # (K,) frames
+    marked = regions.flatten(1).any(dim=1).nonzero().flatten()  # (M,) frames
     left_out = regions[marked] == LEFT_OUT
     in_region = (regions[marked] != 0) & ~left_out
-    has_artifact = in_region.flatten(1).any(dim=1)[:, None, None]  # else all there is is left out
-    # How many pixels have each of the three weights.
-    artifact_pixels = in_region.count_nonzero()
-    counted = (~left_out).flatten(1).sum(dim=1)
-    beside_pixels = (counted * has_artifact[:, 0, 0]).sum() - artifact_pixels
-    empty_pixels = regions.numel() - left_out.sum() - artifact_pixels - beside_pixels
-    counts = torch.stack([artifact_pixels, beside_pixels, empty_pixels])
-    weights = torch.tensor([config.artifact, 1.0, config.empty], device=target.device)
-    weights = torch.minimum(weights, config.cap * (weights * counts).sum() / regions.numel())
-    artifact, beside, empty = weights / weights[2]
-    factor = torch.where(in_region, artifact, torch.where(has_artifact, beside, empty))
-    factor.masked_fill_(left_out, 0.0)
-    weight = weights[2] / (weights * counts).sum()
+    # How many pixels of a frame are in regions, beside them, and in a frame without any.
+    left, inside = left_out.flatten(1).sum(dim=1), in_region.flatten(1).sum(dim=1)
+    others = pixels - left - inside
+    has_artifact = inside > 0  # if not, all there is is left out
+    counts = target.new_zeros(len(target), 3, dtype=torch.float32)
+    counts[:, 2] = pixels
+    counts[marked] = torch.stack([inside, others * has_artifact, others * ~has_artifact], 1).float()
+    weights = counts.new_tensor([config.artifact, 1.0, config.empty]).repeat(len(target), 1)
+    weights[stack - 1 :: stack] *= config.newest
+    weights = weights.clamp(max=config.cap * (weights * counts).sum() / regions.numel())
+    weights /= (weights * counts).sum()
+    artifact, beside, empty = weights[marked, :, None, None].unbind(dim=1)
+    factor = torch.where(
+        in_region, artifact, torch.where(has_artifact[:, None, None], beside, empty)
+    )
+    factor = (factor / empty).masked_fill_(left_out, 0.0)
     return ReconstructionLoss(
-        *_OuterProductError.apply(columns, rows, target, weight, marked, factor)
+        *_OuterProductError.apply(columns, rows, target, weights[:, 2], marked, factor)
     )
 
 
 class _OuterProductError(torch.autograd.Function):
-    """Squared errors of outer products, with one weight and, for some frames, a map of factors."""
+    """Squared errors of outer products, with a weight for each frame and a map for some frames."""
 
     @staticmethod
     def forward(
@@ -131,9 +135,9 @@ class _OuterProductError(torch.autograd.Function):
         columns: Tensor,
         rows: Tensor,
         target: Tensor,
-        weight: Tensor,  # a scalar
-        marked: Tensor,  # (K,) int64, frames
-        factor: Tensor,  # (K, H, W), on the weight of these frames' pixels
+        weights: Tensor,  # (F,)
+        marked: Tensor,  # (M,) int64, frames
+        factor: Tensor,  # (M, H, W), on the weight of these frames
     ) -> tuple[Tensor, Tensor]:
         """Weighted sum, and plain mean, of the squared errors."""
         error = torch.baddbmm(target, columns.mT, rows, beta=-1)  # (F, H, W)
@@ -143,11 +147,11 @@ class _OuterProductError(torch.autograd.Function):
         energy = unweighted.index_copy(0, marked, (weighted * chosen).sum(dim=(1, 2)))
         # d/de of w * e^2 is 2 * w * e, and e is linear in either profile.
         error.index_copy_(0, marked, weighted.to(error.dtype))
-        slope = (2 * weight).to(error.dtype)
+        slope = 2 * weights[:, None, None].to(error.dtype)
         ctx.save_for_backward((rows @ error.mT).mul_(slope), (columns @ error).mul_(slope))
         mean = unweighted.sum() / target.numel()
         ctx.mark_non_differentiable(mean)
-        return weight * energy.sum(), mean
+        return (weights * energy).sum(), mean
 
     @staticmethod
     @once_differentiable

@@ -10,6 +10,10 @@ BRIGHT = 8.0
 """Normalised units in a unit of brightness, which is so large that it is learned quickly."""
 
 
+JUDGED = 4
+"""One shape is learned from a few artifacts at a time, and every one of them costs as much time."""
+
+
 class Sprites(nn.Module):
     """Points to images, in which every artifact has the same shape.
 
@@ -38,7 +42,7 @@ class Sprites(nn.Module):
         return (brightness * columns).mT @ rows
 
     def loss(self, frames: Tensor, regions: Tensor, artifacts: Artifacts) -> Tensor:
-        """Mean squared error in the artifacts' own regions.
+        """Mean squared error in the artifacts' own regions, of ``JUDGED`` artifacts at most.
 
         Args:
             frames: (F, H, W) in normalised units.
@@ -48,8 +52,8 @@ class Sprites(nn.Module):
         Returns:
             A scalar; 0 if there is no artifact.
         """
-        inside = regions[artifacts.frame] == artifacts.label[:, None, None]
-        here = torch.ones_like(artifacts.label[:, None], dtype=torch.bool)
-        drawn = self(Points(artifacts.place[:, None], here))
-        error = (drawn - frames[artifacts.frame].float()).square() * inside
+        frame, label, place = (part[:JUDGED] for part in artifacts)
+        inside = regions[frame] == label[:, None, None]
+        drawn = self(Points(place[:, None], torch.ones_like(label[:, None], dtype=torch.bool)))
+        error = (drawn - frames[frame].float()).square() * inside
         return error.sum() / inside.sum().clamp(min=1)

@@ -13,7 +13,8 @@ from encoders import (
 )
 from encoders.artifact_weights import LEFT_OUT, leave_out
 
-TEN_TIMES = ArtifactWeightsConfig(artifact=10.0)
+TEN_TIMES = ArtifactWeightsConfig(artifact=10.0, newest=1.0)
+CONFIGS = (TEN_TIMES, ArtifactWeightsConfig(), ArtifactWeightsConfig(artifact=1000.0, cap=2.0))
 
 
 def regions_with_one_artifact() -> torch.Tensor:
@@ -40,15 +41,22 @@ def test_pixel_weights_are_the_numbers_of_the_config():
 
 
 def test_both_factors_are_configurable():
-    config = ArtifactWeightsConfig(artifact=4.0, empty=0.25)
+    config = ArtifactWeightsConfig(artifact=4.0, empty=0.25, newest=1.0)
     weights = artifact_weights(regions_with_one_artifact(), config)
     assert (weights[0, 0, 1, 2] / weights[0, 0, 0, 0]).item() == pytest.approx(4.0)
     assert (weights[0, 1, 0, 0] / weights[0, 0, 0, 0]).item() == pytest.approx(0.25)
 
 
+def test_the_newest_frame_counts_more_than_the_others_whatever_it_shows():
+    config = ArtifactWeightsConfig(artifact=10.0, newest=4.0)
+    weights = pixel_weights(regions_with_one_artifact(), config)
+    assert weights[0, 0].unique().tolist() == [1.0, 10.0]
+    assert weights[0, 1].unique().tolist() == [4 * 0.5]
+
+
 def test_the_cap_limits_a_weight_to_a_multiple_of_the_mean():
     # Raw weights sum to 2 * 1000 + 18 + 10 = 2028, mean 50.7; the cap is twice that.
-    config = ArtifactWeightsConfig(artifact=1000.0, cap=2.0)
+    config = ArtifactWeightsConfig(artifact=1000.0, newest=1.0, cap=2.0)
     weights = artifact_weights(regions_with_one_artifact(), config)
     assert (weights[0, 0, 1, 2] / weights[0, 0, 0, 0]).item() == pytest.approx(2 * 2028 / 40)
 
@@ -81,7 +89,7 @@ def test_the_scale_does_not_depend_on_the_number_of_artifacts():
 
 
 @pytest.mark.parametrize("artifacts", [0, 1, 3])
-@pytest.mark.parametrize("config", [TEN_TIMES, ArtifactWeightsConfig(artifact=1000.0, cap=2.0)])
+@pytest.mark.parametrize("config", CONFIGS)
 def test_the_loss_of_outer_products_is_that_of_the_images_they_make(
     artifacts: int, config: ArtifactWeightsConfig
 ):
@@ -121,7 +129,7 @@ def test_what_is_left_out_has_no_weight_and_is_no_artifact():
     assert weights[0, 0, 0, 0] == 1
 
 
-@pytest.mark.parametrize("config", [TEN_TIMES, ArtifactWeightsConfig(artifact=1000.0, cap=2.0)])
+@pytest.mark.parametrize("config", CONFIGS)
 def test_the_loss_of_outer_products_leaves_out_the_same(config: ArtifactWeightsConfig):
     torch.manual_seed(0)
     columns = torch.randn(6, 4, 8, requires_grad=True)
