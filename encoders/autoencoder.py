@@ -113,8 +113,7 @@ class Autoencoder(nn.Module):
     def locate(self, frames: Tensor) -> Points:
         """Frames (B, C, H, W) uint8, any C, to the places of the artifacts in each, (B, C, K)."""
         assert self.locator
-        normalized = self.normalizer(frames.flatten(0, 1), self._dtype(frames.device.type))
-        points = self.locator.points(self._found(normalized))
+        points = self.locator.points(self.locator(self.normalizer(frames.flatten(0, 1))))
         return Points(*(part.unflatten(0, frames.shape[:2]) for part in points))
 
     def track(self, points: Points) -> Tensor:
@@ -153,7 +152,8 @@ class Autoencoder(nn.Module):
         own, tracks = self._split(latent)
         artifacts = target.new_zeros(())
         if self.sprites:
-            artifacts = self._artifact_loss(target[:, -1].contiguous(), regions[:, -1])
+            newest = target[:, -1].to(torch.float32, copy=True)  # the target will change
+            artifacts = self._artifact_loss(newest, regions[:, -1])
             points = self._points(tracks)
             regions = leave_out(regions, points)
             # What the sprites draw is not the decoder's to draw.
@@ -166,18 +166,15 @@ class Autoencoder(nn.Module):
         return AutoencoderLoss(weighted, artifacts, unweighted)
 
     def _artifact_loss(self, frames: Tensor, regions: Tensor) -> Tensor:
-        """Of frames (B, H, W) in normalised units, with labelled regions (B, H, W)."""
+        """Of frames (B, H, W) float32 in normalised units, with labelled regions (B, H, W).
+
+        All of it is in float32, which is faster in so small a network, and exact.
+        """
         assert self.locator
         assert self.sprites
         artifacts = artifacts_of(regions)
-        location = location_loss(self._found(frames), artifacts)
+        location = location_loss(self.locator(frames), artifacts)
         return location + self.sprites.loss(frames, regions, artifacts)
-
-    def _found(self, frames: Tensor) -> Tensor:
-        """What the locator finds in (F, H, W) in normalised units."""
-        assert self.locator
-        with self._autocast(frames.device.type):
-            return self.locator(frames).float()
 
     def _split(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's own units and those of the tracks."""
