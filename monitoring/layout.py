@@ -17,6 +17,7 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
     },
     "Artifacts": {
         "kept, and ghosts": ["artifacts/recall$", "artifacts/ghost_rate"],
+        "loss of locator and sprites": ["loss/artifacts"],
         "frames with an artifact": ["artifacts/frames"],
     },
     "The game": {
