@@ -62,18 +62,22 @@ def _share(part: float, whole: float) -> float | None:
 
 def figures_table(arms: Mapping[str, Mapping[str, Any]]) -> Table:
     """The figures of every training of every arm, one row each."""
-    table = Table(
-        "arm", "seed", "score", "knives dodged", "high", "low", "hits in 1,000 steps",
-        "steps a life", "ended by the clock", "reached floor 2", "floors cleared", "boss hit",
-        "kept",
-    )  # fmt: skip
+    table = Table("arm", "seed", *COLUMNS)
     for arm, found in arms.items():
         for one in found["trainings"]:
-            table.add_row(arm, str(one["train_seed"]), *_cells(one["figures"]))
+            table.add_row(arm, str(one["train_seed"]), *cells(one["figures"]))
     return table
 
 
-def _cells(found: Mapping[str, Any]) -> list[str]:
+COLUMNS = (
+    "score", "knives dodged", "high", "low", "hits in 1,000 steps", "steps a life",
+    "ended by the clock", "reached floor 2", "floors cleared", "boss hit", "kept",
+)  # fmt: skip
+"""What ``cells`` are called in a table."""
+
+
+def cells(found: Mapping[str, Any]) -> list[str]:
+    """What a table says of ``figures``."""
     return [
         f"{found['score']:,.0f}",
         *(_percent(found[name]) for name in ("dodged", "dodged_high", "dodged_low")),

@@ -18,7 +18,7 @@ import tyro
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.figures import figures
+from benchmarks.figures import COLUMNS, cells, figures
 from benchmarks.players import ScriptedDodger
 from benchmarks.provenance import provenance
 from envs import GAME, EnvConfig, LoggedEnv, Projection, SingleEnv
@@ -144,17 +144,10 @@ def scripted_figures(games: int) -> dict[str, float | None]:
 
 
 def _table(agents: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
-    table = Table("agent", "painted over", "score", "knives dodged", "high", "low", "hits")
+    table = Table("agent", "painted over", *COLUMNS)
     for name, games in agents.items():
         for hidden, found in games.items():
-            shares = (found[figure] for figure in ("dodged", "dodged_high", "dodged_low"))
-            table.add_row(
-                name,
-                hidden,
-                f"{found['score']:,.0f}",
-                *("-" if share is None else f"{share:.0%}" for share in shares),
-                f"{found['hits_per_1000_steps']:.1f}",
-            )
+            table.add_row(name, hidden, *cells(found))
     return table
 
 

@@ -130,18 +130,18 @@ def test_sprites_learn_the_shape_of_what_is_in_the_regions():
 
 def test_a_locator_learns_from_regions_and_tells_an_artifact_from_a_body():
     torch.manual_seed(0)
-    locator = Locator(LocatorConfig(count=2))
+    locator = Locator(LocatorConfig(count=3))
     optimizer = torch.optim.Adam(locator.parameters(), 3e-3)
 
     def games(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Frames with none, one or two knives, and a body as bright as they are."""
+        """Frames with none to three knives, and a body as bright as they are."""
         frames, regions = torch.zeros(count, *SIZE), torch.zeros(count, *SIZE, dtype=torch.uint8)
         for n in range(count):
             column = int(torch.randint(SIZE[1] - 8, ()))
             frames[n, 22:, column : column + 8] = 4.0
-            for label in range(n % 3):
+            for label in range(n % 4):
                 row = int(torch.randint(3, 14, ()))
-                column = 24 * label + int(torch.randint(3, 14, ()))
+                column = 16 * label + int(torch.randint(3, 8, ()))
                 frames[n, row : row + 2, column : column + 5] = 4.0
                 regions[n, row - 2 : row + 4, column - 2 : column + 7] = label + 1
         return frames, regions
@@ -154,7 +154,7 @@ def test_a_locator_learns_from_regions_and_tells_an_artifact_from_a_body():
         optimizer.step()
     frames, regions = games(300)
     found = locator.points(locator(frames))
-    right = found.present.sum(dim=1) == torch.arange(300) % 3
+    right = found.present.sum(dim=1) == torch.arange(300) % 4
     assert right.float().mean() > 0.95
     artifacts = artifacts_of(regions)
     gaps = (found.places[artifacts.frame] - artifacts.place[:, None]).norm(dim=2)
