@@ -1,5 +1,6 @@
 """Actor and critic: two heads on the latent of an autoencoder."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, cast
@@ -12,6 +13,8 @@ from torch.distributions import Categorical
 
 from agent.gradients import EncoderGradients, branch_features
 from encoders import Autoencoder, AutoencoderConfig
+from encoders.locator import CELL
+from encoders.tracks import occupancy
 from settings import Checked, Within
 
 STAGE = "stage_"
@@ -132,12 +135,14 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.config = config
         self.autoencoder = Autoencoder(obs_shape, config.autoencoder)
-        latent_dim, units = self.autoencoder.latent_dim, config.branch_units
+        seen, units = self.autoencoder.latent_dim, config.branch_units
+        if self.autoencoder.track_units:
+            seen += math.prod(self._cells)
         stages = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
         self._stages = stages if config.actor_sees_stage else []
         self._critic_gauges = [*range(len(gauges))] if config.critic_sees_gauges else []
-        critic_in = latent_dim + len(self._critic_gauges)
-        self.actor = Actor(latent_dim, units, num_actions, len(self._stages) or 1)
+        critic_in = seen + len(self._critic_gauges)
+        self.actor = Actor(seen, units, num_actions, len(self._stages) or 1)
         self.critic = nn.Sequential(nn.Linear(critic_in, units), nn.ReLU(), ReturnHead(units))
 
     def forward(
@@ -151,10 +156,19 @@ class ActorCritic(nn.Module):
         gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
         latent = self.autoencoder.encode(obs, tracks)
         features = branch_features(latent, self.config.encoder_gradients)
+        if self.autoencoder.track_units:
+            tracks = features[:, -self.autoencoder.track_units :].detach()
+            features = torch.cat([features, occupancy(tracks, self._cells)], dim=1)
         stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
         logits = self.actor(features, stage)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
         return Prediction(Categorical(logits=logits, validate_args=False), value[:, 0], latent)
+
+    @property
+    def _cells(self) -> tuple[int, int]:
+        """Rows and columns of the map of artifacts that actor and critic see."""
+        _, height, width = self.autoencoder.obs_shape
+        return height // CELL, width // CELL
 
     @property
     def returns(self) -> ReturnHead:
@@ -170,8 +184,8 @@ class ActorCritic(nn.Module):
         autoencoder that finds and draws small artifacts, which may have none.
         """
         return {
-            "branches": [*self.actor.parameters(), *self.critic.parameters()],
             **self.autoencoder.parameter_groups(),
+            "branches": [*self.actor.parameters(), *self.critic.parameters()],
         }
 
 

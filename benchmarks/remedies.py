@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders import ArtifactWeightsConfig, LocatorConfig, artifact_weights
+from encoders import ArtifactWeightsConfig, artifact_weights
 from envs import STACK
 from envs.projection import BACKGROUND
 
@@ -40,7 +40,7 @@ def origin(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     return (artifact_weights(regions, ORIGIN) * error).sum()
 
 
-def weighted(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
+def default(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     """The weights of ``train.py``."""
     del obs
     return (artifact_weights(regions, ArtifactWeightsConfig(newest=1.0)) * error).sum()
@@ -92,8 +92,8 @@ REMEDIES: dict[str, Remedy] = {
     "uniform": Remedy(uniform),
     "origin": Remedy(origin),
     # Without tracks, training draws every fourth observation and each that shows an artifact.
-    "weighted": Remedy(weighted, oversampling=STACK),
-    "default": Remedy(None, tracks=LocatorConfig().count),
+    "default": Remedy(default, oversampling=STACK),
+    "tracks": Remedy(None, tracks=3),
     "maximum": Remedy(maximum),
     "objects": Remedy(objects),
 }

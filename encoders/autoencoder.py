@@ -102,7 +102,7 @@ class Autoencoder(nn.Module):
         device = obs.device.type
         normalized = self.normalizer(channels_last(obs), self._dtype(device))
         with self._autocast(device):
-            latent = self.encoder(normalized)
+            latent = self.encoder(normalized).float()
         if not self.locator:
             return latent
         return torch.cat(

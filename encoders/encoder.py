@@ -46,8 +46,7 @@ class Encoder(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """(B, C, H, W) normalised, best channels last, to (B, Z) in -1..1."""
         features = self.convolutions(obs).permute(0, 2, 3, 1)  # as they lie in memory: no copy
-        # In bfloat16 the tanh of anything beyond 3.5 would be 1, and pass no gradient.
-        return self.latent(features.flatten(1)).float().tanh()
+        return self.latent(features.flatten(1)).tanh()
 
 
 def channels_last(obs: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ PLACE_COEF, PLACE_BETA = 5.0, 0.05
 class LocatorConfig(Checked):
     """What looks for the places of small artifacts."""
 
-    count: Annotated[int, Within(0, 4)] = 3
+    count: Annotated[int, Within(0, 4)] = 0
     """Artifacts that have units of their own, five for each, among those of the latent. Any others
     are left to the weights of the loss, and so are all if there are none."""
     channels: Annotated[tuple[int, int], Within(1, 256)] = (8, 16)

@@ -19,6 +19,8 @@ from torch import Tensor
 
 UNITS = 5
 """Units of a track."""
+NEWEST = 0.3
+"""An artifact whose ``when`` is above this is in the newest of four frames."""
 REACH = 16.0
 """Pixels. An artifact moves less in a step; what is farther away is another one."""
 
@@ -83,6 +85,31 @@ def from_units(units: Tensor, frames: int, size: tuple[int, int]) -> Points:
     back = (last[:, None] - number)[..., None]
     places = ((end + 1) * middle)[:, None] - back * speed[:, None] * REACH
     return Points(places, present)
+
+
+def occupancy(units: Tensor, cells: tuple[int, int]) -> Tensor:
+    """A coarse map of where artifacts are in the newest frame.
+
+    Each artifact has a weight of 1, which the cells around it share in proportion to how near they
+    are. So it is the same whatever the order of the tracks, and a layer on top can tell places
+    apart that differ little in coordinates.
+
+    Args:
+        units: (B, K * UNITS), of four frames.
+        cells: Rows and columns of the map.
+
+    Returns:
+        (B, rows * columns) float32 in 0..K.
+    """
+    tracks = units.view(units.shape[0], -1, UNITS)
+    shares: list[Tensor] = []
+    for axis, count in enumerate(cells):
+        place = (tracks[:, :, 1 + axis, None] + 1) / 2 * (count - 1)  # in cells
+        away = (torch.arange(count, device=units.device) - place).abs()
+        shares.append((1 - away).clamp(min=0))
+    rows, columns = shares
+    present = (tracks[:, :, :1] > NEWEST).to(units.dtype)
+    return ((present * rows).mT @ columns).flatten(1)
 
 
 def linked(points: Points) -> Points:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig, ReturnHead, act
-from encoders import AutoencoderConfig, EncoderConfig
+from encoders import AutoencoderConfig, EncoderConfig, LocatorConfig, Points
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, STAGES, obey_the_stage
 
 GAUGES = ("health", "stage_1", "stage_2", "clock")
@@ -91,3 +91,30 @@ def test_returns_that_hardly_differ_are_not_blown_up_and_bad_ones_are_passed_ove
     assert head.std.item() == pytest.approx(ReturnHead.SMALLEST)
     head.fit(torch.tensor([1.0, math.nan]))
     assert (head.mean.item(), head.count.item()) == (3.0, 1)
+
+
+def test_actor_and_critic_see_a_map_of_the_artifacts_that_are_there_now():
+    torch.manual_seed(0)
+    config = AutoencoderConfig(bfloat16=False, locator=LocatorConfig(count=2))
+    model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config))
+    assert model.actor.hidden.in_features == 64 + 2 * 3  # cells of 8 x 8 pixels
+    with torch.no_grad():  # nothing but the map
+        model.actor.hidden.weight[:, :64] = 0.0
+        model.critic[0].weight[:, :64] = 0.0
+    obs = torch.zeros(5, *OBS_SHAPE, dtype=torch.uint8)
+    places = torch.zeros(5, 4, 2, 2)
+    present = torch.zeros(5, 4, 2, dtype=torch.bool)
+    one, other = torch.tensor([[3.0, 4.0], [11.0, 20.0]])
+    for n, (frame, found) in enumerate([(3, [one]), (3, [other]), (3, [one, other])]):
+        for k, place in enumerate(found):
+            places[n, frame, k], present[n, frame, k] = place, True
+    places[3], present[3] = places[2].flip(1), present[2]  # the same in another order
+    places[4, 0, 0], present[4, 0, 0] = one, True  # gone
+    tracks = model.autoencoder.track(Points(places, present))
+    first, second, both, turned, gone = model(obs, tracks=tracks).value.tolist()
+    nothing = model(
+        obs[:1], tracks=model.autoencoder.track(Points(places[:1], present[:1] & False))
+    )
+    assert len({round(value, 5) for value in (first, second, both, gone)}) == 4
+    assert turned == pytest.approx(both)
+    assert gone == pytest.approx(nothing.value.item())

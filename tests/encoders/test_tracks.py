@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from encoders.tracks import REACH, UNITS, Points, from_units, to_units
+from encoders.tracks import REACH, UNITS, Points, from_units, occupancy, to_units
 
 SIZE = (64, 144)
 FRAMES, COUNT = 4, 3
@@ -107,6 +107,22 @@ def test_a_gap_ends_no_observation():
     here = (30.0, 50.0)
     units = to_units(points([here], [], [here], [here]), SIZE)
     assert in_frames(from_units(units, FRAMES, SIZE)) == [[here], [], [here], [here]]
+
+
+def test_the_map_says_where_artifacts_are_now_in_whatever_order():
+    here, gone = (21.0, 71.5), (0.0, 143.0)
+    cells = (4, 5)  # of 21 rows and 35.75 columns from one middle to the next
+    units = to_units(points([], [gone], [here, gone], [here]), SIZE)
+    expected = torch.zeros(1, 20)
+    expected[0, 1 * 5 + 2] = 1.0
+    torch.testing.assert_close(occupancy(units, cells), expected)
+    # What is between cells counts in proportion; the map is the sum over artifacts.
+    two = [(21.0 + 7.0, 71.5), (63.0, 143.0)]
+    for order in (two, two[::-1]):
+        found = occupancy(to_units(points([], [], [], order), SIZE), cells).view(cells)
+        expected = torch.zeros(cells)
+        expected[1, 2], expected[2, 2], expected[3, 4] = 2 / 3, 1 / 3, 1.0
+        torch.testing.assert_close(found, expected)
 
 
 def test_units_stay_between_minus_one_and_one():

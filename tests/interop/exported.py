@@ -7,7 +7,7 @@ import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
-from encoders import AutoencoderConfig, EncoderConfig
+from encoders import AutoencoderConfig, EncoderConfig, LocatorConfig
 from envs import GAME, EnvConfig, Projection, SingleEnv
 from envs.kung_fu_master.ram import KNIFE_COLOUR, SKY_COLOUR
 from interop.policy import ExportedPolicy
@@ -23,7 +23,8 @@ EVALUATION = EvaluationFacts(
 def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> ExportedPolicy:
     """A small network that has seen frames, and whose actor is not indifferent."""
     torch.manual_seed(0)
-    autoencoder = AutoencoderConfig(encoder=EncoderConfig(channels=(4, 8)), bfloat16=False)
+    parts = {"encoder": EncoderConfig(channels=(4, 8)), "locator": LocatorConfig(count=3)}
+    autoencoder = AutoencoderConfig(**parts, bfloat16=False)
     policy = ExportedPolicy(
         PolicyConfig(
             GAME,

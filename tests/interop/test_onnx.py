@@ -28,8 +28,8 @@ def test_the_grey_levels_are_cast_once_for_the_encoder_and_once_for_the_locator(
 def test_each_layer_is_there_once(graph: onnx.GraphProto):
     counts = Counter(node.op_type for node in graph.node)
     assert counts["Conv"] == 5  # of the encoder (2) and the locator (3)
-    # Latent, actor (2), critic (2), decoder (2 and the outer products), sprites.
-    assert counts["Gemm"] + counts["MatMul"] == 9
+    # Latent, actor (2), critic (2), decoder (2 and the outer products), sprites, map.
+    assert counts["Gemm"] + counts["MatMul"] == 10
     assert counts["Softmax"] == 1
 
 
