@@ -157,8 +157,8 @@ class ActorCritic(nn.Module):
         latent = self.autoencoder.encode(obs, tracks)
         features = branch_features(latent, self.config.encoder_gradients)
         if self.autoencoder.track_units:
-            tracks = features[:, -self.autoencoder.track_units :].detach()
-            features = torch.cat([features, occupancy(tracks, self._cells)], dim=1)
+            seen = features[:, -self.autoencoder.track_units :]
+            features = torch.cat([features, occupancy(seen, self._cells)], dim=1)
         stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
         logits = self.actor(features, stage)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))

@@ -119,8 +119,10 @@ class Part:
             rollout.terminated[t] = self._to_device(terminated)
             rollout.truncated[t] = self._to_device(truncated)
             ended = terminated | truncated
-            rollout.add_frame(t, *self._newest(self._obs), self._to_device(ended))
-            self._locate(self._to_device(ended))
+            begins = self._to_device(ended)
+            frames, regions, has_artifact = self._newest(self._obs)
+            rollout.add_frame(t, frames, regions, has_artifact, begins)
+            self._locate(frames, begins)
             episodes += [
                 Episode(float(infos["episode"]["r"][n]), int(infos["episode"]["l"][n]))
                 for n in np.flatnonzero(ended)
@@ -139,19 +141,20 @@ class Part:
     def _predict(self) -> Prediction:
         return self.model(self._to_device(self._obs), self._gauges, self._tracks)
 
-    def _locate(self, ended: Tensor) -> None:
+    def _locate(self, frames: Tensor, begins: Tensor) -> None:
         """Look for artifacts in the newest frames, and note what they did in all of them.
 
         Args:
-            ended: (N,) bool, whether that frame begins another episode.
+            frames: (N, H, W) uint8.
+            begins: (N,) bool, whether that frame begins another episode.
         """
         autoencoder = self.model.autoencoder
         if autoencoder.locator:
-            newest = autoencoder.locate(self._to_device(self._obs[:, -1:]))
+            newest = autoencoder.locate(frames[:, None])
             self._points = Points(
                 *(
                     torch.where(
-                        ended.view(-1, *[1] * (new.ndim - 1)),
+                        begins.view(-1, *[1] * (new.ndim - 1)),
                         new,  # in place of all C frames, as in the environment's own stack
                         torch.cat([old[:, 1:], new], dim=1),
                     )

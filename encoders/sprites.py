@@ -8,8 +8,6 @@ from encoders.tracks import Points
 
 BRIGHT = 8.0
 """Normalised units in a unit of brightness, which is so large that it is learned quickly."""
-
-
 JUDGED = 4
 """One shape is learned from a few artifacts at a time, and every one of them costs as much time."""
 

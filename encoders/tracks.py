@@ -3,8 +3,8 @@
 A point is the place of an artifact in one frame. A track is what one artifact did in the C frames.
 It has five units from -1 to 1:
 
-    when    -1 if there is no artifact. Else a number for its first and its last frame. It is above
-            0.2 if there is one in the newest of four frames, the higher the longer.
+    when    -1 if there is no artifact. Else a number for its first and its last frame. With four
+            frames it is at least 0.4 if the artifact is in the newest, and less if it is gone.
     y, x    its last place, from -1 at one edge of the frame to 1 at the other
     vy, vx  its way in a step, in units of ``REACH``
 

@@ -43,7 +43,7 @@ def deterministic():
     torch.use_deterministic_algorithms(False)
 
 
-def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch, *flags: str) -> Checkpoint:
     """Train to STOP as Ctrl-C would, and resume in what might be another process."""
     with monkeypatch.context() as patch:
         remember = Monitor.remember
@@ -57,14 +57,14 @@ def interrupted(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
 
         updates = 0
         patch.setattr(Monitor, "remember", interrupt)
-        assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
+        assert train.main(["--run-dir", str(run_dir), *FLAGS, *flags]) == 0
     assert load_checkpoint(run_dir).state["statistics"]["steps"] == STOP
     torch.manual_seed(12345)  # another process has drawn nothing, or something else
     assert train.main(["--run-dir", str(run_dir), "--resume"]) == 0
     return load_checkpoint(run_dir)
 
 
-def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch, *flags: str) -> Checkpoint:
     """Train without a stop, but with new games after STOP."""
     init, collect, updates = Collector.__init__, Collector.collect, 0
     arguments = []
@@ -84,7 +84,7 @@ def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     with monkeypatch.context() as patch:
         patch.setattr(Collector, "__init__", remember)
         patch.setattr(Collector, "collect", renew)
-        assert train.main(["--run-dir", str(run_dir), *FLAGS]) == 0
+        assert train.main(["--run-dir", str(run_dir), *FLAGS, *flags]) == 0
     return load_checkpoint(run_dir)
 
 
@@ -98,9 +98,13 @@ def differing(one: Checkpoint, other: Checkpoint) -> list[str]:
     ]
 
 
-def test_stopping_and_resuming_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = in_one_go(tmp_path / "whole", monkeypatch)
-    assert differing(whole, interrupted(tmp_path / "parts", monkeypatch)) == []
+@pytest.mark.parametrize("tracks", ["0", "3"])
+def test_stopping_and_resuming_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracks: str
+):
+    flags = ("--model.autoencoder.locator.count", tracks)
+    whole = in_one_go(tmp_path / "whole", monkeypatch, *flags)
+    assert differing(whole, interrupted(tmp_path / "parts", monkeypatch, *flags)) == []
 
 
 @pytest.mark.parametrize("lost", ["rng.cpu", "optimizer", "model.autoencoder.normalizer"])

@@ -6,63 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
 from agent.ppo import PPO, NonFiniteLossError
 from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
 from encoders import (
     ArtifactWeightsConfig,
-    Autoencoder,
-    AutoencoderConfig,
-    DecoderConfig,
-    EncoderConfig,
-    LocatorConfig,
 )
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions
-
-STEPS, ENVS = 8, 6
-
-
-def make_model(**settings) -> ActorCritic:
-    torch.manual_seed(0)
-    encoder = EncoderConfig(channels=(4, 8))
-    config = AutoencoderConfig(encoder, bfloat16=False, locator=LocatorConfig(count=0))
-    config = ActorCriticConfig(config, **settings)
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
-
-
-def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
-    """Random images, actions of the model, and a reward of 100 for one of the actions."""
-    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
-    rollout.frames.random_(0, 256)
-    put_regions(rollout, np.s_[:, :, 3:5, 3:8], 1)
-    rollout.ages[:] = 3
-    with torch.no_grad():
-        prediction = model(rollout.observations(torch.arange(rollout.size)))
-    actions = prediction.policy.sample()
-    rollout.actions[:] = actions.reshape(STEPS, ENVS)
-    rollout.log_probs[:] = prediction.policy.log_prob(actions).reshape(STEPS, ENVS)
-    rollout.values[:] = prediction.value.reshape(STEPS, ENVS)
-    rollout.rewards[:] = 100.0 * (rollout.actions == rewarded)
-    rollout.terminated[:] = True  # every step is a game of its own
-    return rollout
-
-
-def snapshot(module: torch.nn.Module) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in module.parameters()]
-
-
-def moved(module: torch.nn.Module, before: list[torch.Tensor]) -> bool:
-    pairs = zip(module.parameters(), before, strict=True)
-    return any(not torch.equal(parameter, old) for parameter, old in pairs)
-
-
-def update(model: ActorCritic, rollout: Rollout, steps: int = 0, **settings) -> dict[str, float]:
-    config = PPOConfig(**{"num_steps": STEPS, "num_minibatches": 2} | settings)
-    return PPO(model, config, ArtifactWeightsConfig(), CreditConfig()).update(
-        rollout, steps, progress=0.0
-    )
+from tests.agent.dummy import OBS_SHAPE, put_regions
+from tests.agent.learning import ENVS, STEPS, make_model, make_rollout, moved, snapshot, update
 
 
 def test_the_rewarded_action_becomes_likely():
@@ -268,68 +220,6 @@ def test_one_update_by_arithmetic():
         assert max((new - old).abs().max().item() for new, old in pairs) == pytest.approx(
             rate, 0.01
         )
-
-
-def make_model_with_tracks() -> ActorCritic:
-    torch.manual_seed(0)
-    parts = EncoderConfig(channels=(4, 8)), DecoderConfig(), False
-    config = AutoencoderConfig(*parts, LocatorConfig(count=2))
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config))
-
-
-def make_rollout_with_tracks(model: ActorCritic) -> Rollout:
-    rollout = make_rollout(model)
-    obs = rollout.observations(torch.arange(rollout.size))
-    tracks = model.autoencoder.track(model.autoencoder.locate(obs))
-    rollout.tracks = tracks.view(STEPS, ENVS, -1)
-    return rollout
-
-
-def test_with_tracks_every_frame_is_drawn_once_and_no_more_for_its_artifact():
-    model = make_model_with_tracks()
-    rollout = make_rollout_with_tracks(model)
-    drawn = []
-
-    def loss(latent, obs, regions, weights):
-        drawn.append(obs)
-        return Autoencoder.loss(model.autoencoder, latent, obs, regions, weights)
-
-    model.autoencoder.loss = loss  # type: ignore[method-assign]
-    update(model, rollout)
-    frames = torch.cat(drawn).flatten(0, 1)
-    assert len(frames) == STEPS * ENVS
-    assert len(frames.unique(dim=0)) == STEPS * ENVS
-
-
-def test_the_tracks_that_the_policy_saw_are_those_that_it_learns_on():
-    model = make_model_with_tracks()
-    rollout = make_rollout_with_tracks(model)
-    rollout.tracks = torch.rand_like(rollout.tracks)
-    with torch.no_grad():
-        obs = rollout.observations(torch.arange(rollout.size))
-        policy = model(obs, tracks=rollout.tracks.flatten(0, 1)).policy
-    rollout.log_probs[:] = policy.log_prob(rollout.actions.flatten()).view(STEPS, ENVS)
-    metrics = update(model, rollout, num_minibatches=1)
-    assert metrics["policy/kl"] == pytest.approx(0.0, abs=1e-6)
-
-
-def test_what_finds_artifacts_is_not_slowed_down_by_the_gradients_of_others():
-    # Plain descent instead of Adam, whose steps do not depend on the scale of a gradient.
-    steps: list[float] = []
-    for limit in (1e-6, 1e6):
-        model = make_model_with_tracks()
-        rollout = make_rollout_with_tracks(model)
-        apart = model.parameter_groups()["artifacts"]
-        others = [*model.actor.parameters()]
-        before = [one.detach().clone() for one in (*apart, *others)]
-        config = PPOConfig(num_steps=STEPS, num_minibatches=1, max_grad_norm=limit)
-        ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-        ppo.optimizer = torch.optim.SGD(ppo.optimizer.param_groups, fused=True)
-        ppo.update(rollout, steps=0, progress=0.0)
-        moves = [(a - b).abs().max() for a, b in zip((*apart, *others), before, strict=True)]
-        steps += [torch.stack(moves[: len(apart)]), torch.stack(moves[len(apart) :])]
-    torch.testing.assert_close(steps[0], steps[2])
-    assert steps[1].max() < 0.01 * steps[3].max()
 
 
 def test_advantages_are_normalised_over_the_whole_rollout():

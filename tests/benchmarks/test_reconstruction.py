@@ -19,7 +19,13 @@ from benchmarks.reconstruction import (
 from benchmarks.remedies import Remedy, uniform
 from benchmarks.remedy_training import BATCH, draw_newest, encode, train_autoencoder
 from benchmarks.scene import Scene, scene
-from encoders import ArtifactDetectorConfig, make_finder
+from encoders import (
+    ArtifactDetectorConfig,
+    ArtifactWeightsConfig,
+    Autoencoder,
+    Sprites,
+    make_finder,
+)
 from tests.benchmarks.test_data import PROJECTION, planted
 
 
@@ -62,6 +68,36 @@ def test_what_shows_an_artifact_is_drawn_as_often_as_the_remedy_says(times: int)
     train_autoencoder(frames, Remedy(watch, times), seed=1, samples=20 * BATCH)
     expected = times * share / (times * share + 1 - share)
     assert np.mean(shown) == pytest.approx(expected, abs=0.05)
+
+
+def test_tracks_are_trained_with_the_rest():
+    model = train_autoencoder(planted_scene(), Remedy(None, tracks=2), 1, 20 * BATCH).model
+    assert model.locator is not None
+    assert model.sprites is not None
+    fresh = Sprites(model.obs_shape[1:])
+    assert (model.sprites.brightness - fresh.brightness).abs() > 0.001
+    assert model.locator.layers[-1].bias[0] != -5.0
+    moved = [one.grad is not None and bool(one.grad.any()) for one in model.encoder.parameters()]
+    assert all(moved)
+
+
+def test_the_newest_frame_counts_as_much_as_in_training(monkeypatch: pytest.MonkeyPatch):
+    # Nothing is drawn, and the first observation is four times the same frame.
+    frames = planted_scene()
+    frames = frames._replace(stacks=frames.stacks[:1], knives=[])
+    seen = []
+
+    def watch(error: torch.Tensor, obs: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        seen.append(error.detach().flatten(2).sum(dim=2))
+        return uniform(error, obs, regions)
+
+    monkeypatch.setattr(Autoencoder, "decode", lambda _, latent: 0 * latent.sum())
+    monkeypatch.setattr(
+        remedy_training, "ArtifactWeightsConfig", lambda: ArtifactWeightsConfig(newest=3.0)
+    )
+    train_autoencoder(frames, Remedy(watch), 1, BATCH)
+    shares = seen[0][0] / seen[0][0].mean()
+    torch.testing.assert_close(shares, torch.tensor([1.0, 1.0, 1.0, 3.0]) / 1.5)
 
 
 def test_reconstructions_are_the_newest_frames_in_grey_levels():

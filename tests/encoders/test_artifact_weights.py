@@ -14,7 +14,11 @@ from encoders import (
 from encoders.artifact_weights import LEFT_OUT, leave_out
 
 TEN_TIMES = ArtifactWeightsConfig(artifact=10.0, newest=1.0)
-CONFIGS = (TEN_TIMES, ArtifactWeightsConfig(), ArtifactWeightsConfig(artifact=1000.0, cap=2.0))
+CONFIGS = (
+    TEN_TIMES,
+    ArtifactWeightsConfig(newest=3.0),
+    ArtifactWeightsConfig(artifact=1000.0, cap=2.0),
+)
 
 
 def regions_with_one_artifact() -> torch.Tensor:

@@ -60,6 +60,12 @@ def test_no_more_than_the_tracks_can_hold_and_the_most_certain_ones():
     assert places(locator.points(three)) == [(4.0, 20.0), (20.0, 4.0)]
 
 
+def test_a_frame_may_have_fewer_cells_than_there_are_tracks():
+    points = Locator(LocatorConfig(count=3)).points(torch.tensor([[[[5.0]], [[0.0]], [[0.0]]]]))
+    assert points.present.tolist() == [[True, False, False]]
+    assert places(points) == [(3.5, 3.5)]
+
+
 def test_an_artifact_is_the_middle_of_its_region():
     regions = torch.zeros(3, *SIZE, dtype=torch.uint8)
     regions[0, 4:10, 5:14] = 1
@@ -105,6 +111,13 @@ def test_a_sprite_is_a_box_around_its_place():
     expected[0, 10:12, 18:23] = 4.0  # rounded to 10.5, 20
     expected[0, 25:27, 38:43] = 4.0
     torch.testing.assert_close(sprites(points), expected, atol=1e-4, rtol=0)
+
+
+def test_a_sprite_is_the_same_for_all_places_that_round_to_the_same_half_pixel():
+    sprites, here = Sprites(SIZE), torch.tensor([True])
+    drawn = [sprites(Points(torch.tensor([[row, 20.0]]), here)) for row in (10.3, 10.7, 10.8)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[1], drawn[2])
 
 
 def test_sprites_learn_the_shape_of_what_is_in_the_regions():

@@ -13,7 +13,7 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
-from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
+from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
 from experiment.checkpoint import (
     FORMAT,
     VERSION,
@@ -33,7 +33,8 @@ STATE = {"config": {"seed": 3}, "statistics": {"steps": 7, "recent": [1.0, 2.0]}
 
 
 def make(latent_dim: int = 64) -> tuple[ActorCritic, torch.optim.Adam]:
-    config = ActorCriticConfig(AutoencoderConfig(EncoderConfig(latent_dim, channels=(4, 4))))
+    encoder, locator = EncoderConfig(latent_dim, channels=(4, 4)), LocatorConfig(count=2)
+    config = ActorCriticConfig(AutoencoderConfig(encoder, locator=locator))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
     return model, PPO(
         model, PPOConfig(learning_rate=1e-2), ArtifactWeightsConfig(), CreditConfig()
@@ -161,7 +162,7 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, capture(*make(latent_dim=32)), STATE)
     model, _ = make(latent_dim=64)
-    message = r"tensor actor\.hidden\.weight has shape \(128, 32\), the model needs \(128, 64\)"
+    message = r"tensor actor\.hidden\.weight has shape \(128, 38\), the model needs \(128, 70\)"
     with pytest.raises(CheckpointError, match=message):
         restore_model(read_checkpoint(path), model)
 

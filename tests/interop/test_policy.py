@@ -187,6 +187,7 @@ def test_the_card_says_what_a_reader_wants_to_know():
         "from 29,343 to 35,490 and a standard deviation of 8,901",
         "- agent steps: 1,500,000 - minutes: 8.8 - seed: 3 -",
         "score times 0.01, cut to -1.0 to 10.0", "weight of small things: 20,", "93.8 % of the",
+        "the last 15 units say of 3 small things", "have units of their own, or else weigh more",
         "agent step: 4 -", "repeated: 0.25 -", "at most: 400 ",
     ):  # fmt: skip
         assert part in text

@@ -1,0 +1,55 @@
+"""Small models, rollouts and updates, for tests of learning."""
+
+import numpy as np
+import torch
+
+from agent.actor_critic import ActorCritic, ActorCriticConfig
+from agent.credit import CreditConfig
+from agent.ppo import PPO
+from agent.ppo_config import PPOConfig
+from agent.rollout import Rollout
+from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions
+
+STEPS, ENVS = 8, 6
+
+
+def make_model(**settings) -> ActorCritic:
+    torch.manual_seed(0)
+    encoder = EncoderConfig(channels=(4, 8))
+    config = AutoencoderConfig(encoder, bfloat16=False, locator=LocatorConfig(count=0))
+    config = ActorCriticConfig(config, **settings)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+
+
+def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
+    """Random images, actions of the model, and a reward of 100 for one of the actions."""
+    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
+    rollout.frames.random_(0, 256)
+    put_regions(rollout, np.s_[:, :, 3:5, 3:8], 1)
+    rollout.ages[:] = 3
+    with torch.no_grad():
+        prediction = model(rollout.observations(torch.arange(rollout.size)))
+    actions = prediction.policy.sample()
+    rollout.actions[:] = actions.reshape(STEPS, ENVS)
+    rollout.log_probs[:] = prediction.policy.log_prob(actions).reshape(STEPS, ENVS)
+    rollout.values[:] = prediction.value.reshape(STEPS, ENVS)
+    rollout.rewards[:] = 100.0 * (rollout.actions == rewarded)
+    rollout.terminated[:] = True  # every step is a game of its own
+    return rollout
+
+
+def snapshot(module: torch.nn.Module) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in module.parameters()]
+
+
+def moved(module: torch.nn.Module, before: list[torch.Tensor]) -> bool:
+    pairs = zip(module.parameters(), before, strict=True)
+    return any(not torch.equal(parameter, old) for parameter, old in pairs)
+
+
+def update(model: ActorCritic, rollout: Rollout, steps: int = 0, **settings) -> dict[str, float]:
+    config = PPOConfig(**{"num_steps": STEPS, "num_minibatches": 2} | settings)
+    return PPO(model, config, ArtifactWeightsConfig(), CreditConfig()).update(
+        rollout, steps, progress=0.0
+    )
