@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders import ArtifactWeightsConfig, artifact_weights
+from encoders import ArtifactWeightsConfig, LocatorConfig, artifact_weights
 from envs import STACK
 from envs.projection import BACKGROUND
 
@@ -40,8 +40,8 @@ def origin(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
     return (artifact_weights(regions, ORIGIN) * error).sum()
 
 
-def default(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
-    """The weights of ``train.py``."""
+def weighed(error: Tensor, obs: Tensor, regions: Tensor) -> Tensor:
+    """The weights of ``train.py``, for all artifacts."""
     del obs
     return (artifact_weights(regions, ArtifactWeightsConfig(newest=1.0)) * error).sum()
 
@@ -85,15 +85,15 @@ class Remedy(NamedTuple):
     oversampling: int = 1
     """How many times as often as others an observation with an artifact is drawn."""
     tracks: int = 0
-    """Artifacts that have units of their own, among as many units in all."""
+    """Artifacts that have units of their own."""
 
 
 REMEDIES: dict[str, Remedy] = {
     "uniform": Remedy(uniform),
     "origin": Remedy(origin),
     # Without tracks, training draws every fourth observation and each that shows an artifact.
-    "default": Remedy(default, oversampling=STACK),
-    "tracks": Remedy(None, tracks=3),
+    "weights": Remedy(weighed, oversampling=STACK),
+    "default": Remedy(None, tracks=LocatorConfig().count),
     "maximum": Remedy(maximum),
     "objects": Remedy(objects),
 }

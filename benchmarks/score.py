@@ -27,6 +27,7 @@ RECIPES: Mapping[Recipe, tuple[str, ...]] = {
         "--credit.way", "60", "--credit.opponent", "100", "--credit.damage", "40",
         "--credit.damage-warm-up", "0",
         "--ppo.gae-lambda", "0.95", "--ppo.reward-clip", "-1", "2",
+        "--model.autoencoder.locator.count", "0", "--weights.newest", "1",
     ),
 }  # fmt: skip
 """Flags of ``train.py``. ``climb`` leads onward, from floor to floor."""

@@ -18,7 +18,7 @@ class ArtifactWeightsConfig(Checked):
     """Weight of a pixel in an artifact's region. Other pixels of the same frame weigh 1."""
     empty: Annotated[float, Within(1e-6, 1)] = 0.5
     """Weight of every pixel of a frame without any artifact."""
-    newest: Annotated[float, Within(1, 10**6)] = 1.0
+    newest: Annotated[float, Within(1, 10**6)] = 3.0
     """How many times as much as an older frame the newest one counts. It is what the agent needs
     most, and the older ones were the newest before."""
     cap: Annotated[float, Within(1, 10**6, above=True)] = 100.0

@@ -1,7 +1,7 @@
 """The autoencoder: grey levels to a latent, and back to grey levels."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
@@ -27,14 +27,6 @@ class AutoencoderConfig:
     """Run encoder and decoder in bfloat16 where the processor has it in hardware."""
     locator: LocatorConfig = field(default_factory=LocatorConfig)
 
-    def __post_init__(self) -> None:
-        """Check what no part can check; raises ValueError naming the fields."""
-        if UNITS * self.locator.count >= self.encoder.latent_dim:
-            raise ValueError(
-                f"{UNITS} times locator.count must be less than encoder.latent_dim, "
-                f"got {self.locator.count} and {self.encoder.latent_dim}"
-            )
-
 
 class AutoencoderLoss(NamedTuple):
     """What an autoencoder learns from, and how well it draws; scalars."""
@@ -50,9 +42,10 @@ class AutoencoderLoss(NamedTuple):
 class Autoencoder(nn.Module):
     """Normaliser, encoder and decoder; all that others need to know of them.
 
-    Small artifacts may have units of their own, the last ones of the latent: a locator finds their
-    places, tracks say what they did, sprites draw them, and their regions count nothing in the loss
-    of the decoder. Gradients of policy, value and reconstruction do not reach them.
+    Small artifacts may have units of their own, beside those of the encoder's tanh layer and after
+    them in the latent: a locator finds their places, tracks say what they did, sprites draw them,
+    and their regions count nothing in the loss of the decoder. Gradients of policy, value and
+    reconstruction do not reach them.
 
     Another encoder or decoder is another file, with the methods of the present one, and a line in
     ``__init__``.
@@ -66,12 +59,11 @@ class Autoencoder(nn.Module):
         """
         super().__init__()
         self.obs_shape, self.config = obs_shape, config
-        self.latent_dim = config.encoder.latent_dim
         self.normalizer = Normalizer(*obs_shape[1:])
+        self.encoder = Encoder(obs_shape, config.encoder)
+        self.decoder = Decoder(obs_shape, config.encoder.latent_dim, config.decoder)
         self.track_units = UNITS * config.locator.count
-        own = self.latent_dim - self.track_units
-        self.encoder = Encoder(obs_shape, replace(config.encoder, latent_dim=own))
-        self.decoder = Decoder(obs_shape, own, config.decoder)
+        self.latent_dim = config.encoder.latent_dim + self.track_units
         self.locator = Locator(config.locator) if self.track_units else None
         self.sprites = Sprites(obs_shape[1:]) if self.track_units else None
         # Channels last is twice as fast on a CPU; PyTorch's stubs do not know this overload.
@@ -178,7 +170,7 @@ class Autoencoder(nn.Module):
 
     def _split(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's own units and those of the tracks."""
-        own = self.latent_dim - self.track_units
+        own = self.config.encoder.latent_dim
         return latent[:, :own], latent[:, own:]
 
     def _points(self, tracks: Tensor) -> Points:

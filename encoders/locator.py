@@ -25,9 +25,9 @@ PLACE_COEF, PLACE_BETA = 5.0, 0.05
 class LocatorConfig(Checked):
     """What looks for the places of small artifacts."""
 
-    count: Annotated[int, Within(0, 4)] = 0
-    """Artifacts that have units of their own, five for each, among those of the latent. Any others
-    are left to the weights of the loss, and so are all if there are none."""
+    count: Annotated[int, Within(0, 4)] = 3
+    """Artifacts that have units of their own, five for each, beside those of the tanh layer. Any
+    others are left to the weights of the loss, and with 0 all are."""
     channels: Annotated[tuple[int, int], Within(1, 256)] = (8, 16)
     """Output channels of its two convolutions."""
 

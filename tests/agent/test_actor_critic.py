@@ -97,10 +97,10 @@ def test_actor_and_critic_see_a_map_of_the_artifacts_that_are_there_now():
     torch.manual_seed(0)
     config = AutoencoderConfig(bfloat16=False, locator=LocatorConfig(count=2))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config))
-    assert model.actor.hidden.in_features == 64 + 2 * 3  # cells of 8 x 8 pixels
+    assert model.actor.hidden.in_features == 64 + 10 + 2 * 3  # cells of 8 x 8 pixels
     with torch.no_grad():  # nothing but the map
-        model.actor.hidden.weight[:, :64] = 0.0
-        model.critic[0].weight[:, :64] = 0.0
+        model.actor.hidden.weight[:, :74] = 0.0
+        model.critic[0].weight[:, :74] = 0.0
     obs = torch.zeros(5, *OBS_SHAPE, dtype=torch.uint8)
     places = torch.zeros(5, 4, 2, 2)
     present = torch.zeros(5, 4, 2, dtype=torch.bool)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks.remedies import OBJECT_TOTAL, REMEDIES, maximum, objects, origin, uniform
+from encoders import AutoencoderConfig
 from envs.vector import STACK
 
 
@@ -33,15 +34,16 @@ def test_an_even_error_costs_the_same_everywhere():
             assert loss.item() == pytest.approx(1.01 if name == "maximum" else 1.0)
 
 
-def test_only_the_default_is_oversampled_and_as_training_does_it():
+def test_only_the_weights_alone_are_oversampled_and_as_training_does_it():
     # Without tracks, training draws every STACK-th observation and all that show an artifact.
     oversampled = {name: one.oversampling for name, one in REMEDIES.items() if one.oversampling > 1}
-    assert oversampled == {"default": STACK}
+    assert oversampled == {"weights": STACK}
 
 
-def test_tracks_learn_from_the_loss_of_the_product():
-    assert [name for name, remedy in REMEDIES.items() if not remedy.loss] == ["tracks"]
-    assert [name for name, remedy in REMEDIES.items() if remedy.tracks] == ["tracks"]
+def test_the_default_has_the_tracks_and_the_loss_of_the_product():
+    assert [name for name, remedy in REMEDIES.items() if not remedy.loss] == ["default"]
+    tracks = {name: remedy.tracks for name, remedy in REMEDIES.items() if remedy.tracks}
+    assert tracks == {"default": AutoencoderConfig().locator.count}
 
 
 def test_the_uniform_loss_does_not_care_where():

@@ -56,7 +56,7 @@ def fit(network: ActorCritic) -> None:
     """Normalisation of real frames, and outputs that differ strongly."""
     network.autoencoder.fit_normalizer(real_observations(40)[:, -1])
     with torch.no_grad():
-        network.actor.last.weight.mul_(3000)
+        network.actor.last.weight.mul_(6000)
         network.returns.linear.weight.mul_(10)
         for parameter in network.autoencoder.decoder.layers[-1].parameters():
             parameter.mul_(20)

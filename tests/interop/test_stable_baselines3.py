@@ -49,7 +49,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_features_are_the_latent(model: ActorCritic):
     obs = real_observations(40)
     features = make_features(model)
-    assert features.features_dim == 64
+    assert features.features_dim == 64 + 15
     found = features(obs.float())
     assert found.std() > 0.1
     assert torch.equal(found, model.autoencoder.encode(obs))
