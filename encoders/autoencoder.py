@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from encoders.artifact_weights import ArtifactWeightsConfig, leave_out
+from encoders.artifact_weights import ArtifactWeightsConfig, leave_out, pixel_weights
 from encoders.decoder import Decoder, DecoderConfig
 from encoders.encoder import Encoder, EncoderConfig, channels_last
 from encoders.locator import Locator, LocatorConfig, artifacts_of, location_loss
@@ -114,7 +114,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, latent: Tensor) -> Tensor:
         """Latents (B, Z) to images (B, C, H, W) float32 in normalised units."""
-        own, tracks = self._split(latent)
+        own, tracks = self.split(latent)
         with self._autocast(latent.device.type):
             images = self.decoder(own)
         return images.float() + (self.sprites(self._points(tracks)) if self.sprites else 0.0)
@@ -127,6 +127,27 @@ class Autoencoder(nn.Module):
     def reconstruct(self, obs: Tensor) -> Tensor:
         """Observations (B, C, H, W) uint8 to their reconstructions, grey levels uint8."""
         return self.draw(self.encode(obs)).round().clamp(0, 255).to(torch.uint8)
+
+    @torch.no_grad()
+    def newest_weights(
+        self, obs: Tensor, regions: Tensor, weights: ArtifactWeightsConfig
+    ) -> Tensor:
+        """How much the newest frames' pixels count in the loss of the decoder.
+
+        Args:
+            obs: (B, C, H, W) uint8.
+            regions: (B, H, W) uint8, a label in each artifact's region, 0 elsewhere.
+            weights: Weights of their pixels and of the others.
+
+        Returns:
+            (B, H, W) float32, 1 in the region of an artifact that has no track, 0 where sprites
+            draw.
+        """
+        newest = regions[:, None]
+        if self.sprites:
+            points = self._points(self.track(self.locate(obs)))
+            newest = leave_out(newest, Points(*(part[:, -1:] for part in points)))
+        return pixel_weights(newest, weights)[:, 0] / (weights.artifact * weights.newest)
 
     def loss(
         self, latent: Tensor, obs: Tensor, regions: Tensor, weights: ArtifactWeightsConfig
@@ -141,7 +162,7 @@ class Autoencoder(nn.Module):
         """
         device = latent.device.type
         target = self.normalizer(obs, self._dtype(device))
-        own, tracks = self._split(latent)
+        own, tracks = self.split(latent)
         artifacts = target.new_zeros(())
         if self.sprites:
             newest = target[:, -1].to(torch.float32, copy=True)  # the target will change
@@ -168,8 +189,8 @@ class Autoencoder(nn.Module):
         location = location_loss(self.locator(frames), artifacts)
         return location + self.sprites.loss(frames, regions, artifacts)
 
-    def _split(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder's own units and those of the tracks."""
+    def split(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents (B, Z) to the units of the encoder's tanh layer and those of the tracks."""
         own = self.config.encoder.latent_dim
         return latent[:, :own], latent[:, own:]
 

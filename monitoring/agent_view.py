@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent.actor_critic import ActorCritic
-from encoders import ArtifactWeightsConfig, RegionFinder, pixel_weights
+from encoders import ArtifactWeightsConfig, RegionFinder
 from monitoring.pictures import Picture, agent_view
 
 
@@ -51,9 +51,10 @@ class AgentView(gym.Wrapper[NDArray[np.uint8], Any, NDArray[np.uint8], Any]):
     def render(self) -> Picture:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The present step, RGB uint8 of even height and width."""
         screen: Any = self.env.render()
+        autoencoder = self._model.autoencoder
         device = next(self._model.parameters()).device
-        regions = torch.from_numpy(self._finder(self._obs[None]))[None]
-        weights = pixel_weights(regions, self._weights)[0, 0] / self._weights.artifact
         obs = torch.from_numpy(self._obs[None]).to(device)
-        reconstruction = self._model.autoencoder.reconstruct(obs)[0, -1].cpu()
+        regions = torch.from_numpy(self._finder(self._obs[None])).to(device)
+        weights = autoencoder.newest_weights(obs, regions, self._weights)[0].cpu()
+        reconstruction = autoencoder.reconstruct(obs)[0, -1].cpu()
         return agent_view(screen, self._obs[-1], reconstruction.numpy(), weights.numpy())

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import summary
 from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout, spread
 from agent.threads import StalledError
-from encoders import ArtifactWeightsConfig, pixel_weights
+from encoders import ArtifactWeightsConfig
 from encoders.latents import latent_metrics
 from monitoring.event_file import EventFile
 from monitoring.film import gif
@@ -116,20 +116,21 @@ class Monitor:
 
     @torch.no_grad()
     def latents(self, model: ActorCritic, rollout: Rollout, steps: int) -> None:
-        """Write how a sample of the rollout uses the latent, and how sure the policy is of it."""
+        """Write how a sample of the rollout uses the tanh units, and how sure the policy is."""
         indices = spread(torch.arange(rollout.size, device=rollout.frames.device), self.LATENTS)
         policy, _, latent = model(
             rollout.observations(indices), rollout.observation_gauges(indices)
         )
+        units, _ = model.autoencoder.split(latent)
         histograms = {
-            "latent/activations": latent,
-            "latent/deviation_of_units": latent.std(dim=0),
+            "latent/activations": units,
+            "latent/deviation_of_units": units.std(dim=0),
             "policy/probabilities": policy.probs,
             "policy/highest_probability": policy.probs.amax(dim=1),
         }
 
         def write(file: EventFile) -> None:
-            for row in latent_metrics(latent).items():
+            for row in latent_metrics(units).items():
                 file.add(summary.scalar(*row), steps)
             for tag, values in histograms.items():
                 file.add(summary.histogram(tag, values.float().cpu(), bins=50), steps)
@@ -215,7 +216,8 @@ def draw_samples(
     """The newest frame of each sample as a column of the image grid, RGB uint8."""
     obs = torch.stack([sample.obs for sample in samples])
     regions = torch.stack([sample.regions for sample in samples])
-    weights = pixel_weights(regions, config) / config.artifact
-    views = [obs, model.autoencoder.reconstruct(obs), regions, weights]
-    newest = [view[:, -1].cpu().numpy() for view in views]
-    return side_by_side([sample_column(*column) for column in zip(*newest, strict=True)])
+    drawn = model.autoencoder.reconstruct(obs)
+    weights = model.autoencoder.newest_weights(obs, regions[:, -1], config)
+    newest = [obs[:, -1], drawn[:, -1], regions[:, -1], weights]
+    columns = zip(*(view.cpu().numpy() for view in newest), strict=True)
+    return side_by_side([sample_column(*column) for column in columns])

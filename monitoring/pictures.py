@@ -39,7 +39,7 @@ def sample_column(
         "reconstruction": gray(reconstruction),
         "absolute error": _heat(error / 128),  # half the range of grey levels is white-hot
         "detections": outlined(obs, regions),
-        "weight map": _heat(HEAVIEST * weights),
+        "weight map": _heat_of_weights(weights),
     }
     return np.vstack([titled(title, panel) for title, panel in panels.items()])
 
@@ -80,7 +80,7 @@ def agent_view(
         [
             titled("observation", gray(obs)),
             titled("reconstruction", gray(reconstruction)),
-            titled("weight map", _heat(HEAVIEST * weights)),
+            titled("weight map", _heat_of_weights(weights)),
         ]
     )
     height = max(len(left), len(right))
@@ -102,6 +102,10 @@ def _enlarge(image: Picture) -> Picture:
 def gray(frame: Picture) -> Picture:
     """Grey levels (H, W) as an enlarged RGB picture."""
     return _enlarge(frame)[:, :, None].repeat(3, axis=2)
+
+
+def _heat_of_weights(weights: NDArray[np.floating]) -> Picture:
+    return _heat(HEAVIEST * np.sqrt(weights))  # the root, because small weights differ little
 
 
 def _heat(values: NDArray[np.floating]) -> Picture:

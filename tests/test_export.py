@@ -116,7 +116,7 @@ def test_onnx_tells_its_names_shapes_and_how_its_input_is_made(run_dir: Path, tm
     assert {part.name: part.shape for part in session.get_outputs()} == {
         "probabilities": ["batch", 14],
         "value": ["batch"],
-        "latent": ["batch", 64],
+        "latent": ["batch", 79],
         "reconstruction": ["batch", 4, 64, 144],
     }
     told = session.get_modelmeta().custom_metadata_map

@@ -245,6 +245,24 @@ def test_artifacts_learn_from_the_newest_frames():
     torch.testing.assert_close(loss, expected)
 
 
+def test_what_a_sprite_draws_counts_nothing_and_another_artifact_most(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    autoencoder, config = make_with_tracks(), ArtifactWeightsConfig()
+    obs = torch.randint(0, 256, (3, *SMALL), dtype=torch.uint8)
+    regions = torch.zeros(3, *SMALL[1:], dtype=torch.uint8)
+    regions[:2, 2:8, 4:13], regions[0, 10:14, 2:6] = 1, 2
+    places, present = torch.zeros(3, 4, 2, 2), torch.zeros(3, 4, 2, dtype=torch.bool)
+    places[0, 3, 0], present[0, 3, 0] = torch.tensor([4.5, 8.0]), True
+    monkeypatch.setattr(autoencoder, "locate", lambda _: Points(places, present))
+    known, unknown, empty = autoencoder.newest_weights(obs, regions, config)
+    assert known[regions[0] == 1].unique().tolist() == [0.0]
+    assert known[regions[0] == 2].unique().tolist() == [1.0]
+    assert unknown[regions[1] == 1].unique().tolist() == [1.0]
+    assert unknown[regions[1] == 0].unique().tolist() == pytest.approx([1 / config.artifact])
+    assert empty.unique().tolist() == pytest.approx([config.empty / config.artifact])
+
+
 class DenseDecoder(torch.nn.Module):
     """Another decoder, as somebody might write it: one layer, and the loss for any decoder."""
 

@@ -193,7 +193,7 @@ def test_the_projector_gets_latents_labels_and_thumbnails(tmp_path: Path):
         first = model(rollout.observations(torch.tensor([4 * 6 + 2])))
     assert float(rows[1][1]) == pytest.approx(first.value.item(), abs=1e-3)
     assert int(rows[1][2]) == first.policy.probs.argmax().item()
-    assert latent.shape == (48, 64)
+    assert latent.shape == (48, 79)
     # The artifact's observation is that of step 4 of game 2; its point comes first.
     np.testing.assert_allclose(latent[0], first.latent[0], atol=1e-4)
     sheet = imageio.imread(tmp_path / entry.sprite.image_path)
