@@ -14,7 +14,7 @@ from torch.distributions import Categorical
 from agent.gradients import EncoderGradients, branch_features
 from encoders import Autoencoder, AutoencoderConfig
 from encoders.locator import CELL
-from encoders.tracks import occupancy
+from encoders.tracks import MAPS, artifact_maps
 from settings import Checked, Within
 
 STAGE = "stage_"
@@ -137,7 +137,7 @@ class ActorCritic(nn.Module):
         self.autoencoder = Autoencoder(obs_shape, config.autoencoder)
         seen, units = self.autoencoder.latent_dim, config.branch_units
         if self.autoencoder.track_units:
-            seen += math.prod(self._cells)
+            seen += MAPS * math.prod(self._cells)
         stages = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
         self._stages = stages if config.actor_sees_stage else []
         self._critic_gauges = [*range(len(gauges))] if config.critic_sees_gauges else []
@@ -158,7 +158,7 @@ class ActorCritic(nn.Module):
         features = branch_features(latent, self.config.encoder_gradients)
         if self.autoencoder.track_units:
             seen = features[:, -self.autoencoder.track_units :]
-            features = torch.cat([features, occupancy(seen, self._cells)], dim=1)
+            features = torch.cat([features, artifact_maps(seen, self._cells)], dim=1)
         stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
         logits = self.actor(features, stage)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
@@ -166,7 +166,7 @@ class ActorCritic(nn.Module):
 
     @property
     def _cells(self) -> tuple[int, int]:
-        """Rows and columns of the map of artifacts that actor and critic see."""
+        """Rows and columns of the maps of artifacts that actor and critic see."""
         _, height, width = self.autoencoder.obs_shape
         return height // CELL, width // CELL
 

@@ -21,6 +21,8 @@ UNITS = 5
 """Units of a track."""
 NEWEST = 0.3
 """An artifact whose ``when`` is above this is in the newest of four frames."""
+MAPS, STRONG, FAST = 3, 4.0, 4.0
+"""Number of maps that ``artifact_maps`` makes, what an artifact is in them, and pixels in a step."""
 REACH = 16.0
 """Pixels. An artifact moves less in a step; what is farther away is another one."""
 
@@ -87,19 +89,21 @@ def from_units(units: Tensor, frames: int, size: tuple[int, int]) -> Points:
     return Points(places, present)
 
 
-def occupancy(units: Tensor, cells: tuple[int, int]) -> Tensor:
-    """A coarse map of where artifacts are in the newest frame.
+def artifact_maps(units: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Coarse maps of the artifacts in the newest frame: where they are, and where they move to.
 
-    Each artifact has a weight of 1, which the cells around it share in proportion to how near they
-    are. So it is the same whatever the order of the tracks, and a layer on top can tell places
+    There are three maps: presence, way down and way to the right. An artifact is ``STRONG`` in the
+    first. In the others it is as strong if its way in a step is ``FAST`` or more, and less, or
+    negative, otherwise. The cells around it share this in proportion to how near they are. So the
+    maps are the same whatever the order of the tracks, and a layer on top can tell places and ways
     apart that differ little in coordinates.
 
     Args:
         units: (B, K * UNITS), of four frames.
-        cells: Rows and columns of the map.
+        cells: Rows and columns of a map.
 
     Returns:
-        (B, rows * columns) float32 in 0..K.
+        (B, ``MAPS`` * rows * columns) float32.
     """
     tracks = units.view(units.shape[0], -1, UNITS)
     shares: list[Tensor] = []
@@ -108,8 +112,10 @@ def occupancy(units: Tensor, cells: tuple[int, int]) -> Tensor:
         away = (torch.arange(count, device=units.device) - place).abs()
         shares.append((1 - away).clamp(min=0))
     rows, columns = shares
-    present = (tracks[:, :, :1] > NEWEST).to(units.dtype)
-    return ((present * rows).mT @ columns).flatten(1)
+    present = STRONG * (tracks[:, :, :1] > NEWEST).to(units.dtype)
+    way = (tracks[:, :, 3:] * REACH / FAST).clamp(-1, 1)
+    strength = torch.cat([present, present * way], dim=2)  # (B, K, MAPS)
+    return ((strength[..., None] * rows[:, :, None]).flatten(2).mT @ columns).flatten(1)
 
 
 def linked(points: Points) -> Points:

@@ -93,12 +93,12 @@ def test_returns_that_hardly_differ_are_not_blown_up_and_bad_ones_are_passed_ove
     assert (head.mean.item(), head.count.item()) == (3.0, 1)
 
 
-def test_actor_and_critic_see_a_map_of_the_artifacts_that_are_there_now():
+def test_actor_and_critic_see_maps_of_the_artifacts_that_are_there_now():
     torch.manual_seed(0)
     config = AutoencoderConfig(bfloat16=False, locator=LocatorConfig(count=2))
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config))
-    assert model.actor.hidden.in_features == 64 + 10 + 2 * 3  # cells of 8 x 8 pixels
-    with torch.no_grad():  # nothing but the map
+    assert model.actor.hidden.in_features == 64 + 10 + 3 * 2 * 3  # maps, cells of 8 x 8 pixels
+    with torch.no_grad():  # nothing but the maps
         model.actor.hidden.weight[:, :74] = 0.0
         model.critic[0].weight[:, :74] = 0.0
     obs = torch.zeros(5, *OBS_SHAPE, dtype=torch.uint8)

@@ -1,9 +1,20 @@
 """Tracks: from places in frames to units, and back."""
 
 import numpy as np
+import pytest
 import torch
 
-from encoders.tracks import REACH, UNITS, Points, from_units, occupancy, to_units
+from encoders.tracks import (
+    FAST,
+    MAPS,
+    REACH,
+    STRONG,
+    UNITS,
+    Points,
+    artifact_maps,
+    from_units,
+    to_units,
+)
 
 SIZE = (64, 144)
 FRAMES, COUNT = 4, 3
@@ -113,16 +124,32 @@ def test_the_map_says_where_artifacts_are_now_in_whatever_order():
     here, gone = (21.0, 71.5), (0.0, 143.0)
     cells = (4, 5)  # of 21 rows and 35.75 columns from one middle to the next
     units = to_units(points([], [gone], [here, gone], [here]), SIZE)
-    expected = torch.zeros(1, 20)
-    expected[0, 1 * 5 + 2] = 1.0
-    torch.testing.assert_close(occupancy(units, cells), expected)
+    expected = torch.zeros(1, MAPS * 20)
+    expected[0, 1 * 5 + 2] = STRONG
+    torch.testing.assert_close(artifact_maps(units, cells), expected)
     # What is between cells counts in proportion; the map is the sum over artifacts.
     two = [(21.0 + 7.0, 71.5), (63.0, 143.0)]
     for order in (two, two[::-1]):
-        found = occupancy(to_units(points([], [], [], order), SIZE), cells).view(cells)
+        found = artifact_maps(to_units(points([], [], [], order), SIZE), cells).view(MAPS, *cells)
         expected = torch.zeros(cells)
         expected[1, 2], expected[2, 2], expected[3, 4] = 2 / 3, 1 / 3, 1.0
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(found[0], STRONG * expected)
+        assert not found[1:].any()  # so far nothing is known of their ways
+
+
+def test_two_more_maps_say_where_artifacts_move_to():
+    cells = (4, 5)
+    fast, slow = (
+        [(21.0, 71.5 + 6.0 * (3 - t)) for t in range(4)],
+        [(60.0 + t, 0.0) for t in range(4)],
+    )
+    units = to_units(points(*([one, other] for one, other in zip(fast, slow, strict=True))), SIZE)
+    presence, down, right = artifact_maps(units, cells).view(MAPS, *cells)
+    assert presence[1, 2].item() == pytest.approx(STRONG)
+    assert right[1, 2].item() == pytest.approx(-STRONG)  # 6 pixels a step to the left: no more
+    assert right.sum().item() == pytest.approx(-STRONG)
+    assert down[3, 0].item() == pytest.approx(STRONG / FAST, rel=1e-4)
+    assert down.sum().item() == pytest.approx(STRONG / FAST, rel=1e-4)
 
 
 def test_units_stay_between_minus_one_and_one():
