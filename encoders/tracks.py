@@ -21,8 +21,10 @@ UNITS = 5
 """Units of a track."""
 NEWEST = 0.3
 """An artifact whose ``when`` is above this is in the newest of four frames."""
-MAPS, STRONG, FAST = 3, 4.0, 4.0
-"""Number of maps that ``artifact_maps`` makes, what an artifact is in them, and pixels in a step."""
+MAPS, STRONG = 3, 4.0
+"""Number of maps that ``artifact_maps`` makes, and what an artifact is in them."""
+FAST = 4.0
+"""Pixels. What moves so far in a step, or farther, is as strong in the maps as what is there."""
 REACH = 16.0
 """Pixels. An artifact moves less in a step; what is farther away is another one."""
 
