@@ -1,7 +1,6 @@
 # Every target does its own set-up in .venv.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-RUN_DIR ?= runs/kung_fu_master
 ARGS ?=
 # One word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$1)'
@@ -12,13 +11,13 @@ test test-long: export OMP_NUM_THREADS = 1
 .PHONY: train evaluate watch tensorboard test test-long check docs format clean
 
 train: $(VENV)/.installed
-	$(PYTHON) train.py --run-dir $(call quoted,$(RUN_DIR)) $(ARGS)
+	$(PYTHON) train.py $(if $(RUN_DIR),--run-dir $(call quoted,$(RUN_DIR))) $(ARGS)
 
 evaluate: $(VENV)/.installed
-	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(RUN_DIR)) $(ARGS)
+	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(or $(RUN_DIR),runs/kung_fu_master)) $(ARGS)
 
 watch: $(VENV)/.installed-watch
-	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(RUN_DIR)) --watch $(ARGS)
+	$(PYTHON) evaluate.py --checkpoint $(call quoted,$(or $(RUN_DIR),runs/kung_fu_master)) --watch $(ARGS)
 
 tensorboard: $(VENV)/.installed
 	$(VENV)/bin/tensorboard --logdir runs $(ARGS)

@@ -31,7 +31,7 @@ from settings import Checked, Within
 
 @dataclass(frozen=True)
 class EvaluateConfig(Checked):
-    """Judge trained agents on whole games of Kung-Fu Master.
+    """Judge trained agents on whole games.
 
     With several checkpoints their figures stand side by side, with intervals.
     """
@@ -113,6 +113,9 @@ def evaluate(config: EvaluateConfig) -> None:
         check_display()
     keep_freed_memory()
     agents = [load_agent(path) for path in config.checkpoint]
+    played = sorted({agent.config.env.game for agent in agents})
+    if len(played) > 1:
+        raise UserError(f"checkpoint must be of one game, got some of {' and '.join(played)}")
     console = make_console()
     for agent in agents:
         for _, reason in agent.checkpoint.unusable:

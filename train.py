@@ -1,4 +1,4 @@
-"""Train a knife-aware agent on Kung-Fu Master."""
+"""Train an agent on Atari games that keeps small artifacts in view."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from agent.ppo import NonFiniteLossError
 from agent.rollout import Rollout
 from agent.threads import StalledError
 from encoders.fidelity import artifact_fidelity
-from envs import GAME, SingleEnv, make_env_parts
+from envs import SingleEnv, game_of, make_env_parts
 from evaluation.final import finish
 from evaluation.games import EVALUATION_SEED
 from experiment.allocator import keep_freed_memory
@@ -23,6 +23,7 @@ from experiment.checkpoint import Checkpoint
 from experiment.command_line import available_device, exit_code, parse, resume_command
 from experiment.config import TrainConfig
 from experiment.files import SaveError
+from experiment.random_play import complete
 from experiment.run_directory import RunDirectory
 from experiment.signals import StopRequest
 from experiment.training_state import TrainingState
@@ -45,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         config, resumed = parse(argv)
-        return train(config, available_device(config.device), resumed)
+        device = available_device(config.device)
+        return train(complete(config), device, resumed)
 
     return exit_code(command, "interrupted; --resume goes on from the last checkpoint, if any")
 
@@ -103,7 +105,7 @@ def build(
     config: TrainConfig, state: TrainingState, run: RunDirectory, console: Console
 ) -> Training:
     """Start the games, and what collects and shows them."""
-    model, steps = state.model, state.statistics.steps
+    model, steps, game = state.model, state.statistics.steps, game_of(config.env)
     if state.resumed:
         console.print(f"resuming {state.resumed.path} at {steps:,} steps")
     else:
@@ -114,9 +116,9 @@ def build(
     rollout = Rollout(
         config.ppo.num_steps,
         config.num_envs,
-        GAME.obs_shape,
+        game.obs_shape,
         device,
-        len(GAME.gauge_names),
+        len(game.gauge_names),
         model.autoencoder.track_units,
     )
     envs = make_env_parts(config.env, state.projection, config.num_envs)
@@ -149,7 +151,7 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             )
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
-            metrics |= gauge_metrics(rollout, GAME.gauge_names)
+            metrics |= gauge_metrics(rollout, game_of(config.env).gauge_names)
             metrics |= statistics.update(rollout.size, elapsed, episodes, fidelity)
             steps = statistics.steps
             monitor.scalars(metrics, steps)

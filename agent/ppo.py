@@ -76,6 +76,7 @@ class PPO:
         learning_rate = config.learning_rate_at(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["lr_factor"]
+        assert config.reward_scale > 0, "it must have been found before"
         rewards = (rollout.rewards * config.reward_scale).clamp(*config.reward_clip)
         rewards += credit(rollout.changes, self.credit, progress)
         advantages = generalized_advantages(

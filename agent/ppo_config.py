@@ -55,8 +55,9 @@ class PPOConfig(Checked):
     training. One bad value spoils a whole rollout, because advantages are normalised over it."""
     normalizer_steps: Annotated[int, Within(0, 10**12)] = 40_000
     """Agent steps at the start in which the mean image and standard deviation are fitted."""
-    reward_scale: Annotated[float, Within(0, 10**6, above=True)] = 0.01
-    """Learning sees the score times this factor."""
+    reward_scale: Annotated[float, Within(0, 10**6)] = 0.01
+    """Learning sees the score times this factor. With 0 a training finds it: the mean size of the
+    rewards in random play becomes 1. This is the default of every game but Kung-Fu Master."""
     reward_clip: Annotated[tuple[float, float], Within(-(10**6), 10**6)] = (-1.0, 10.0)
     """Learning sees scaled rewards cut to this range; reported scores are always raw."""
 

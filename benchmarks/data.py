@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.players import Player, random_player, tour_player, trained_agent, trained_player
-from envs import GAME, STACK, Projection
+from envs import KUNG_FU_MASTER as GAME
+from envs import STACK, Projection
 from envs.kung_fu_master import ram as truth
 from experiment.command_line import exit_code
 from experiment.errors import UserError

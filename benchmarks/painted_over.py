@@ -21,7 +21,8 @@ from rich.table import Table
 from benchmarks.figures import COLUMNS, cells, figures
 from benchmarks.players import ScriptedDodger
 from benchmarks.provenance import provenance
-from envs import GAME, EnvConfig, LoggedEnv, Projection, SingleEnv
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, LoggedEnv, Projection, SingleEnv
 from envs.kung_fu_master import ram as truth
 from evaluation.evaluate_agent import evaluate_agent
 from evaluation.games import MAX_PARALLEL, PlayedGame

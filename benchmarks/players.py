@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent.actor_critic import act
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from envs.gauge_reader import GaugeReader
 from envs.kung_fu_master import ram as truth
 from experiment.command_line import ROOT

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from benchmarks.remedies import Remedy
 from benchmarks.scene import Scene
 from encoders import ArtifactWeightsConfig, Autoencoder, AutoencoderConfig, LocatorConfig
-from envs import GAME, STACK
+from envs import KUNG_FU_MASTER as GAME
+from envs import STACK
 
 BATCH = 32
 LEARNING_RATE, WARM_UP = 6e-3, 100

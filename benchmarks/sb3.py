@@ -31,7 +31,7 @@ from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
 from benchmarks.processes import Algorithm
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from experiment.command_line import exit_code
 from experiment.files import write_json
 from experiment.run_statistics import RECENT_GAMES

@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import VecFrameStack
 
 from agent.credit import CreditConfig
 from benchmarks.sb3 import Recorder, StableBaselinesConfig, build
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from envs.gauge_reader import GaugeReader
 from experiment.command_line import exit_code
 from experiment.errors import UserError

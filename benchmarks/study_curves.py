@@ -10,7 +10,7 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from agent.actor_critic import STAGE
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RECENT_GAMES
 from monitoring.scalars import scalars

@@ -29,7 +29,8 @@ from rich.table import Table
 from agent.ppo_config import PPOConfig
 from benchmarks.processes import MeasuredTraining, run_for, train_ours, train_sb3
 from benchmarks.provenance import provenance
-from envs import GAME, EnvConfig
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig
 from envs.vector import make_emulators
 from experiment.command_line import check_output, exit_code
 from experiment.files import write_json

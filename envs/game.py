@@ -6,19 +6,7 @@ from typing import cast
 
 from ale_py import ALEInterface, LoggerMode, roms
 
-from envs.gauges import (
-    CLOCK,
-    HEALTH,
-    OPPONENT,
-    STAGE,
-    WAY,
-    Bar,
-    Gauge,
-    Lamps,
-    Number,
-    Way,
-    gauge_names,
-)
+from envs.gauges import Gauge, gauge_names
 
 STACK = 4
 """Sequential frames in one observation, oldest first."""
@@ -40,11 +28,11 @@ class Game:
     """First row of the play area and the row behind its last."""
     columns: tuple[int, int]
     """First column of the play area and the column behind its last."""
-    random_score: float
-    """Mean raw score of random play."""
-    human_score: float
-    """Mean raw score of a human."""
-    score_source: str
+    random_score: float | None = None
+    """Mean raw score of random play, if it is published."""
+    human_score: float | None = None
+    """Mean raw score of a human, if it is published."""
+    score_source: str = ""
     """Where both scores are published."""
     gauges: tuple[Gauge, ...] = ()
     """What its screen shows beside the play area."""
@@ -100,48 +88,27 @@ class Game:
         """Shape of one observation, (C, H, W)."""
         return STACK, self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
-    def human_normalized(self, score: float) -> float:
-        """A raw score on a scale on which random play is 0 and a human 1."""
+    def human_normalized(self, score: float) -> float | None:
+        """A raw score on a scale on which random play is 0 and a human 1; None without these."""
+        if self.random_score is None or self.human_score is None:
+            return None
         return (score - self.random_score) / (self.human_score - self.random_score)
+
+
+@cache
+def playable_roms() -> tuple[str, ...]:
+    """Names of the ROMs that ale-py ships and plays alone; some are for two players only."""
+    paths = {rom: roms.get_rom_path(rom) for rom in sorted(roms.get_all_rom_ids())}
+    return tuple(rom for rom, path in paths.items() if path and ALEInterface.isSupportedROM(path))  # pyright: ignore[reportCallIssue, reportArgumentType]  # its stub does not know paths
 
 
 @cache
 def _ask(rom: str) -> tuple[tuple[int, int], int]:
     """Screen and number of actions of a ROM."""
-    if rom not in roms.get_all_rom_ids():
-        raise ValueError(f"rom must be one that ale-py ships, got {rom}")
+    if rom not in playable_roms():
+        raise ValueError(f"rom must be one that ale-py ships and plays, got {rom}")
     ALEInterface.setLoggerMode(LoggerMode.Error)  # pyright: ignore[reportUnknownArgumentType]
     ale = ALEInterface()
     ale.loadROM(str(roms.get_rom_path(rom)))
     height, width = cast(tuple[int, int], ale.getScreenDims())
     return (height, width), len(ale.getMinimalActionSet())
-
-
-KUNG_FU_MASTER = Game(
-    title="Kung-Fu Master",
-    rom="kung_fu_master",
-    ale_id="ALE/KungFuMaster-v5",
-    env_id="knifesight/KungFuMaster-v0",
-    rows=(96, 160),  # where the fight happens
-    columns=(8, 152),
-    random_score=258.5,
-    human_score=22_736.3,
-    score_source='Wang et al. 2016, "Dueling network architectures", table 2, no-op starts',
-    gauges=(
-        Bar(HEALTH, 43, (49, 88), (232, 232, 74), taken_by=CLOCK, counted_by=OPPONENT),
-        Bar(OPPONENT, 51, (49, 88), (184, 50, 50)),
-        Lamps(STAGE, 34, column=28, pitch=8, count=5, colour=(167, 26, 26)),
-        Number("lives", 31, column=99, digits=1, colour=(214, 214, 214), full=9),
-        Number(CLOCK, 10, column=31, digits=4, colour=(214, 214, 214), full=2000),
-        Way(
-            WAY,
-            rows=(58, 96),
-            columns=(8, 160),
-            player_rows=(96, 160),
-            player_colour=(214, 214, 214),
-            full=1100,
-        ),
-    ),
-)
-GAME = KUNG_FU_MASTER
-"""The game that is played."""

@@ -33,25 +33,31 @@ class Projection:
     """Colours of the background."""
     artifacts: tuple[Colour, ...]
     """Colours of small things that fly alone."""
+    without_red: bool = False
+    """Whether green and blue name a colour, in place of red and green."""
+    compromises: tuple[str, ...] = ()
+    """What of the game's colours could not be told, one sentence each."""
 
     @cached_property
     def _levels(self) -> NDArray[np.uint8]:
-        """(65536,) uint8: the level of a colour by ``_key`` of its red and green."""
-        red, green = np.meshgrid(np.arange(256), np.arange(256))
-        brightness = (red + 2 * green) / (3 * 255)  # close to luminance, which has little blue
+        """(65536,) uint8: the level of a colour by its ``_key``."""
+        low, high = np.meshgrid(np.arange(256), np.arange(256))
+        # Close to luminance, which has little blue.
+        brightness = (2 * low + high if self.without_red else low + 2 * high) / (3 * 255)
         levels = np.rint(BRIGHTEST_OTHER * brightness).astype(np.uint8)
         table = np.empty(1 << 16, np.uint8)
-        table[_key(np.stack([red, green], axis=-1).astype(np.uint8))] = levels
+        table[_key(np.stack([low, high], axis=-1).astype(np.uint8))] = levels
         for colours, level in ((self.background, BACKGROUND), (self.artifacts, ARTIFACT)):
             if colours:
-                table[_key(np.array(colours, np.uint8))] = level
+                table[_key(np.array(colours, np.uint8), self.without_red)] = level
         return table
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Project a batch of images.
 
-        Red and green alone name a colour of the Atari's palette; two bytes side by side are an
-        index that costs no arithmetic.
+        Of the Atari's palette red and green alone name every colour but a dark blue, which has
+        those of black; where both occur, green and blue do. Two bytes side by side are an index
+        that costs no arithmetic.
 
         Args:
             rgb: (N, H, W, 3) uint8, contiguous along its last axis.
@@ -59,7 +65,7 @@ class Projection:
         Returns:
             (N, H, W) uint8.
         """
-        keys = np.ascontiguousarray(_key(rgb))
+        keys = np.ascontiguousarray(_key(rgb, self.without_red))
         levels = cv2.LUT(keys.reshape(-1, keys.shape[-1]), self._levels)
         return np.asarray(levels, np.uint8).reshape(keys.shape)
 
@@ -79,6 +85,10 @@ def fit_projection(
     parts are small and lie in nothing but background; parts at the frame's edge are not judged.
     Faces and belts are as small as a knife, but they do not fly alone.
 
+    If no colour fills a scan line, the most frequent one is the background. If two colours have
+    neither two channels side by side in which they differ, they count as one. Both are noted as
+    compromises.
+
     Args:
         frames: (T, H, W, 3) uint8, RGB, from as many situations as possible.
         min_isolated: Smallest share of a colour's parts that are small and isolated.
@@ -90,15 +100,20 @@ def fit_projection(
         The projection; without any artifact colour if none was seen.
 
     Raises:
-        ValueError: If ``frames`` has another shape or type, more than 256 colours or two that
-            differ in blue alone, or if no colour fills a scan line.
+        ValueError: If ``frames`` has another shape or type, or more than 256 colours.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise ValueError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}")
-    colours, labels = _label(frames)
+    compromises: list[str] = []
+    without_red = bool(_confused(frames, without_red=False))
+    if without_red and (confused := _confused(frames, without_red=True)):
+        without_red = False
+        compromises.append(f"{confused} of the colours count as others, which they resemble")
+    colours, labels = _label(frames, without_red)
     background = np.array([_fills_lines(labels == n) for n in range(len(colours))])
     if not background.any():
-        raise ValueError("no colour of the frames fills more than half of a scan line")
+        background[np.bincount(labels.ravel()).argmax()] = True
+        compromises.append("no colour fills scan lines, so the most frequent one is the background")
     parts, isolated = np.zeros(len(colours), int), np.zeros(len(colours), int)
     for frame in labels:
         empty = background[frame]
@@ -112,27 +127,41 @@ def fit_projection(
     return Projection(
         tuple(colour for colour, chosen in zip(colours, background, strict=True) if chosen),
         tuple(colour for colour, chosen in zip(colours, artifact, strict=True) if chosen),
+        without_red,
+        tuple(compromises),
     )
 
 
-def _key(colours: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Red and green of (..., 2 or 3) uint8 as one number, red in the low byte: (...) uint16."""
-    return colours[..., :2].view("<u2")[..., 0]
+def _key(colours: NDArray[np.uint8], without_red: bool = False) -> NDArray[np.uint16]:
+    """Two channels of (..., 2 or 3) uint8 as one number, the first in the low byte: (...) uint16.
+
+    They are red and green, or green and blue.
+    """
+    pair = slice(1, 3) if without_red else slice(0, 2)
+    return colours[..., pair].view("<u2")[..., 0]
 
 
-def _label(frames: NDArray[np.uint8]) -> tuple[list[Colour], NDArray[np.uint8]]:
+def _confused(frames: NDArray[np.uint8], *, without_red: bool) -> int:
+    """How many colours of (T, H, W, 3) have the key of another one."""
+    whole = np.ascontiguousarray(frames).view("u1").reshape(-1, 3).astype(np.uint32)
+    colours = np.unique(whole @ np.array([1, 1 << 8, 1 << 16], np.uint32))
+    keys = colours >> 8 if without_red else colours & 0xFFFF
+    return len(colours) - len(np.unique(keys))
+
+
+def _label(frames: NDArray[np.uint8], without_red: bool) -> tuple[list[Colour], NDArray[np.uint8]]:
     """The colours of (T, H, W, 3), ordered by key, and the number of each pixel's: (T, H, W)."""
-    keys = _key(frames)
+    keys = _key(frames, without_red)
     present = np.flatnonzero(np.bincount(keys.ravel()))
     if len(present) > 256:
         raise ValueError(f"frames must have at most 256 colours, got {len(present)}")
-    blue = np.zeros(1 << 16, np.uint8)
-    blue[keys] = frames[..., 2]
-    if (blue[keys] != frames[..., 2]).any():
-        raise ValueError("two colours of the frames differ in blue alone, and would be confused")
+    channel = 0 if without_red else 2
+    other = np.zeros(1 << 16, np.uint8)
+    other[keys] = frames[..., channel]
     numbers = np.zeros(1 << 16, np.uint8)
     numbers[present] = np.arange(len(present))
-    colours = [(int(key) & 255, int(key) >> 8, int(blue[key])) for key in present]
+    found = [(int(key) & 255, int(key) >> 8, int(other[key])) for key in present]
+    colours = [(rest, low, high) if without_red else (low, high, rest) for low, high, rest in found]
     return colours, numbers[keys]
 
 

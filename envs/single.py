@@ -1,7 +1,7 @@
 """One game with the agent's observations: Gymnasium's interface instead of a vector's.
 
 For evaluation, where every game has its own length and the RAM is read, and for other libraries:
-``gymnasium.make("envs:knifesight/KungFuMaster-v0")``.
+``gymnasium.make("envs:knifesight/KungFuMaster-v0")``. Every game has an id.
 """
 
 from functools import cache
@@ -13,10 +13,10 @@ from ale_py import ALEInterface, LoggerMode, roms
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from envs.game import GAME
+from envs.calibration import calibrate
+from envs.config import EnvConfig, game_of
 from envs.gauge_reader import GaugeReader
 from envs.projection import Projection
-from envs.vector import EnvConfig, calibrate
 
 CALIBRATION_SEED = 1
 """Seed of the random play to which a projection is fitted if none is given."""
@@ -37,6 +37,7 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         projection: Projection | None = None,
         config: EnvConfig | None = None,
         render_mode: str | None = None,
+        game: str = EnvConfig.game,
     ) -> None:
         """Prepare a game; it is loaded by the first ``reset``.
 
@@ -45,6 +46,7 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
                 fitted to a few seconds of random play.
             config: The protocol.
             render_mode: ``rgb_array`` or None. Gymnasium adds ``human`` by itself.
+            game: Name of the ROM, if there is no ``config``.
 
         Raises:
             ValueError: If ``render_mode`` is another one.
@@ -53,11 +55,12 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         if render_mode not in modes:
             raise ValueError(f"render_mode must be one of {modes}, got {render_mode!r}")
         self.render_mode = render_mode
-        self.config = config or EnvConfig()
+        self.config = config or EnvConfig(game=game)
+        self.game = game_of(self.config)
         self.metadata = {**self.metadata, "render_fps": 60 / self.config.frameskip}
         self.projection = projection or default_projection(self.config)
-        self.observation_space = Box(0, 255, GAME.obs_shape, np.uint8)
-        self.action_space = Discrete(GAME.num_actions)
+        self.observation_space = Box(0, 255, self.game.obs_shape, np.uint8)
+        self.action_space = Discrete(self.game.num_actions)
         ALEInterface.setLoggerMode(LoggerMode.Error)  # pyright: ignore[reportUnknownArgumentType]
         self._ale = ALEInterface()
         self._ale.setFloat("repeat_action_probability", self.config.repeat_action_probability)
@@ -72,13 +75,13 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         super().reset(seed=seed, options=options)
         if seed is not None or not self._actions:
             self._ale.setInt("random_seed", int(self.np_random.integers(2**31)))
-            self._ale.loadROM(str(roms.get_rom_path(GAME.rom)))
-            assert self._ale.getScreenDims() == GAME.screen
+            self._ale.loadROM(str(roms.get_rom_path(self.game.rom)))
+            assert self._ale.getScreenDims() == self.game.screen
             self._actions = self._ale.getMinimalActionSet()
         self._ale.reset_game()
-        self._gauges = GaugeReader(GAME.gauges, 1)
+        self._gauges = GaugeReader(self.game.gauges, 1)
         screen = self.render()
-        self._stack = np.repeat(self._frame(screen), GAME.obs_shape[0], axis=0)
+        self._stack = np.repeat(self._frame(screen), self.game.obs_shape[0], axis=0)
         return self._stack, self._info(screen)
 
     def step(
@@ -108,7 +111,7 @@ class SingleEnv(gym.Env[NDArray[np.uint8], np.int64]):
         return self._ale.getRAM()
 
     def _frame(self, screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return self.projection(np.ascontiguousarray(screen[GAME.play_area])[None])
+        return self.projection(np.ascontiguousarray(screen[self.game.play_area])[None])
 
     def _info(self, screen: NDArray[np.uint8]) -> dict[str, Any]:
         reading = self._gauges.read(screen[None], np.zeros(1, np.int64))

@@ -5,8 +5,7 @@ stacked over the last four frames. Nothing is resized: a resize is what loses a 
 """
 
 import os
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
@@ -16,31 +15,10 @@ from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from numpy.typing import NDArray
 
-from envs.game import GAME, STACK
+from envs.config import EnvConfig, game_of
+from envs.game import STACK, Game
 from envs.gauge_reader import GaugeReader
-from envs.projection import Projection, fit_projection
-from settings import Checked, Within
-
-
-@dataclass(frozen=True)
-class EnvConfig(Checked):
-    """The evaluation protocol; the defaults are ALE's v5 (Machado et al. 2018)."""
-
-    repeat_action_probability: Annotated[float, Within(0, 1)] = 0.25
-    """Sticky actions: chance that the emulator repeats the previous action."""
-    frameskip: Annotated[int, Within(1, 60)] = 4
-    """Emulator frames in one agent step."""
-    max_episode_frames: Annotated[int, Within(1, 2**31 - 1)] = 108_000
-    """Emulator frames after which an episode is truncated (30 minutes of play)."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raises ValueError naming the field, what is allowed and the value."""
-        super().__post_init__()
-        if self.max_episode_frames < self.frameskip:
-            raise ValueError(
-                f"max_episode_frames must be at least frameskip ({self.frameskip}), "
-                f"got {self.max_episode_frames}"
-            )
+from envs.projection import Projection
 
 
 def make_env_parts(
@@ -60,7 +38,7 @@ def make_envs(
 ) -> VectorEnv[Any, Any, Any]:
     """Build ``num_envs`` games that step together.
 
-    Observations are (N, 4, 64, 144) uint8, rewards the raw score differences. An episode that
+    Observations are (N, C, H, W) uint8, rewards the raw score differences. An episode that
     ends is reset within the same step; ``infos["final_obs"]`` then holds its real last
     observation (in the rows where it ended) and ``infos["episode"]`` its raw score ``r`` and
     length ``l`` in agent steps (in the rows that ``infos["_episode"]`` marks). What the game's
@@ -78,36 +56,15 @@ def make_envs(
         A Gymnasium vector environment with autoreset mode SAME_STEP.
     """
     return RecordEpisodeStatistics(
-        PlayArea(make_emulators(config, num_envs, num_threads), projection)
+        PlayArea(make_emulators(config, num_envs, num_threads), projection, game_of(config))
     )
-
-
-def calibrate(config: EnvConfig, seed: int) -> Projection:
-    """Fit a projection to random play: 4 games of 600 agent steps, every fourth frame.
-
-    The first 60 steps of a game show an empty floor. In the rest 30 to 70 frames show a knife.
-
-    Raises:
-        ValueError: If the game's colours cannot be projected; says why.
-    """
-    games, steps = 4, 600
-    envs = make_emulators(config, games)
-    rng = np.random.default_rng(seed)
-    screens, _ = envs.reset(seed=seed)
-    frames: list[NDArray[np.uint8]] = []
-    for step in range(steps):
-        if step % 4 == 0:
-            frames.append(screens[:, 0, *GAME.play_area])
-        screens, *_ = envs.step(rng.integers(GAME.num_actions, size=games))
-    envs.close()
-    return fit_projection(np.concatenate(frames))
 
 
 def make_emulators(config: EnvConfig, num_envs: int, num_threads: int = 0) -> AtariVectorEnv:
     """ALE's own vector environment: native RGB (N, 1, H, W, 3), one frame, raw rewards."""
-    height, width = GAME.screen  # ALE would resize to any other
+    height, width = game_of(config).screen  # ALE would resize to any other
     return AtariVectorEnv(
-        GAME.rom,
+        config.game,
         num_envs,
         num_threads=num_threads,
         frameskip=config.frameskip,
@@ -131,16 +88,16 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
     At an episode's start all four are its first frame. No frame crosses an episode's end.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], projection: Projection) -> None:
+    def __init__(self, envs: VectorEnv[Any, Any, Any], projection: Projection, game: Game) -> None:
         """Wrap native-resolution RGB environments, observations (N, 1, H, W, 3) uint8."""
         super().__init__(envs)
-        assert envs.single_observation_space.shape == (1, *GAME.screen, 3)
-        self._projection = projection
-        self._stacks = np.zeros((envs.num_envs, *GAME.obs_shape), np.uint8)
-        self._screens = np.zeros((envs.num_envs, *GAME.screen, 3), np.uint8)
-        self._gauges = GaugeReader(GAME.gauges, envs.num_envs)
+        assert envs.single_observation_space.shape == (1, *game.screen, 3)
+        self._projection, self._game = projection, game
+        self._stacks = np.zeros((envs.num_envs, *game.obs_shape), np.uint8)
+        self._screens = np.zeros((envs.num_envs, *game.screen, 3), np.uint8)
+        self._gauges = GaugeReader(game.gauges, envs.num_envs)
         self._all = np.arange(envs.num_envs)
-        self.single_observation_space = Box(0, 255, GAME.obs_shape, np.uint8)
+        self.single_observation_space = Box(0, 255, game.obs_shape, np.uint8)
         self.observation_space = batch_space(self.single_observation_space, envs.num_envs)
 
     def reset(
@@ -165,8 +122,10 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
             ValueError: If there is no such action: ALE's own threads would lose the error, and wait
                 for ever.
         """
-        if actions.min() < 0 or actions.max() >= GAME.num_actions:
-            raise ValueError(f"actions must be from 0 to {GAME.num_actions - 1}, got {actions}")
+        if actions.min() < 0 or actions.max() >= self._game.num_actions:
+            raise ValueError(
+                f"actions must be from 0 to {self._game.num_actions - 1}, got {actions}"
+            )
         screens, rewards, terminated, truncated, infos = self.env.step(actions)
         self._screens = screens[:, 0]
         frames = self._observe(self._screens)
@@ -203,5 +162,5 @@ class PlayArea(VectorWrapper[Any, Any, Any, Any, Any]):
 
     def _observe(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Native RGB (N, H, W, 3) to play areas, projected."""
-        rows, columns = GAME.play_area
+        rows, columns = self._game.play_area
         return self._projection(screens[:, rows, columns])

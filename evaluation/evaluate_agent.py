@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from envs import GAME, make_logged_envs
+from envs import game_of, make_logged_envs
 from evaluation.games import EVALUATION_SEED, MAX_PARALLEL, Env, play_games
 from evaluation.report import Report, report
 from experiment.trained_agent import TrainedAgent
@@ -39,7 +39,7 @@ def evaluate_agent(
         seconds = time.monotonic() - started
     return report(
         played,
-        GAME,
+        game_of(agent.config.env),
         agent.config.env,
         name,
         agent.checkpoint.digest,

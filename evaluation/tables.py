@@ -41,11 +41,10 @@ def table_rows(reports: Sequence[Report]) -> list[Row]:
         Row("95 % interval of the mean score", [_interval(report) for report in reports]),
         Row("median score", [f"{report['median']:,.0f}" for report in reports]),
         Row("interquartile mean score", [f"{report['iqm']:,.0f}" for report in reports]),
-        Row(
-            "human-normalised (0 random, 1 human)",
-            [f"{report['human_normalized']:.3f}" for report in reports],
-        ),
     ]
+    if first["human_normalized"] is not None:  # the scores of both are published
+        cells = [f"{report['human_normalized']:.3f}" for report in reports]
+        rows.append(Row("human-normalised (0 random, 1 human)", cells))
     if len(reports) > 1:
         cells = [_difference(report, first) for report in reports[1:]]
         rows.append(Row("mean against the first (95 % interval)", ["", *cells]))

@@ -17,7 +17,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from experiment.command_line import exit_code
 from experiment.trained_agent import load_agent
 from interop.stable_baselines3 import encoder_policy_kwargs

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 import tyro
 
-from agent.actor_critic import ActorCritic
 from agent.ppo import PPO, NonFiniteLossError
 from agent.threads import StalledError
 from encoders import make_finder
-from envs import GAME, Projection
+from envs import EnvConfig, Projection, playable_roms
 from experiment.checkpoint import (
     Checkpoint,
     restore_model,
@@ -25,6 +24,7 @@ from experiment.checkpoint import (
 from experiment.config import A2C, TrainConfig
 from experiment.errors import UserError
 from experiment.files import SaveError, why_not_writable
+from experiment.model import make_model
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.run_statistics import RunStatistics
 from experiment.sources import training_sources
@@ -67,27 +67,35 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
         UserError: If there is nothing to resume, or a flag would change what was trained.
     """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    early.add_argument("--run-dir", "--run_dir", type=Path, default=TrainConfig.run_dir)
+    early.add_argument("--env.game", dest="game", default=EnvConfig.game)
+    early.add_argument("--run-dir", "--run_dir", type=Path)
     early.add_argument("--resume", action="store_true")
     early.add_argument("--algorithm", default="ppo")
     try:
         chosen, _ = early.parse_known_args(argv)
     except argparse.ArgumentError:  # a flag without its value, which tyro will name
         chosen = early.parse_args([])
+    # tyro will name a game that there is not.
+    game = chosen.game if chosen.game in playable_roms() else EnvConfig.game
+    own_dir = TrainConfig.run_dir.with_name(game)
     if not chosen.resume:
-        a2c = TrainConfig(ppo=A2C, algorithm="a2c")
-        default = a2c if chosen.algorithm == "a2c" else TrainConfig()
+        default = (
+            TrainConfig(ppo=A2C, algorithm="a2c") if chosen.algorithm == "a2c" else TrainConfig()
+        )
+        if game != EnvConfig.game:
+            found = replace(default.ppo, reward_scale=0.0)
+            default = replace(default, env=EnvConfig(game=game), ppo=found, run_dir=own_dir)
         return tyro.cli(TrainConfig, default=default, args=argv), None
     try:
-        run = RunDirectory(TrainConfig(run_dir=chosen.run_dir).run_dir)
+        run = RunDirectory(TrainConfig(run_dir=chosen.run_dir or own_dir).run_dir)
     except ValueError as error:  # as tyro would say of a path that cannot be
         raise UserError(str(error)) from error
     if run.ended_early():
         resumed, saved = None, run.read_config()
     else:
-        resumed = load_checkpoint(chosen.run_dir, check_resumable)
+        resumed = load_checkpoint(run.path, check_resumable)
         saved = resumed.read(TrainConfig, "config")
-    default = replace(saved, run_dir=chosen.run_dir, resume=False)
+    default = replace(saved, run_dir=run.path, resume=False)
     config = tyro.cli(TrainConfig, default=default, args=argv)
     changeable = names_with(TrainConfig, Role.NEUTRAL, Role.EXTENDABLE)
     old = flat(to_json(saved))
@@ -100,10 +108,10 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
 def check_resumable(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError unless a training can go on from ``checkpoint``."""
     config = checkpoint.read(TrainConfig, "config")
-    checkpoint.check_made_with(training_sources(make_finder(config.detector)))
+    checkpoint.check_made_with(training_sources(config.env, make_finder(config.detector)))
     checkpoint.read(RunStatistics, "statistics")
     checkpoint.read(Projection, "projection")
-    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names)
+    model = make_model(config)
     restore_model(checkpoint, model)
     restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights, config.credit).optimizer)
 

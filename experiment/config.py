@@ -27,13 +27,14 @@ Steps = Annotated[int, Within(1, 10**12)]
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """Train a knife-aware agent on Kung-Fu Master.
+    """Train an agent that keeps small artifacts in view on Kung-Fu Master or another Atari game.
 
     Lengths of time are in agent steps (four emulator frames each), summed over environments.
     """
 
     run_dir: Annotated[Path, Role.NEUTRAL] = Path("runs/kung_fu_master")
-    """Directory of the run: config, TensorBoard events, checkpoints, final evaluation."""
+    """Directory of the run: config, TensorBoard events, checkpoints, final evaluation. If left out,
+    it has the name of the game."""
     resume: Annotated[tyro.conf.FlagCreatePairsOff[bool], Role.NEUTRAL] = False
     """Go on from the latest checkpoint in ``run_dir``, or start again if the run was ended before
     its first; other flags may then only change ``total-steps``, ``num-envs``, ``device``,

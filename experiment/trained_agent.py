@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from agent.actor_critic import ActorCritic
 from encoders import RegionFinder, make_finder
-from envs import GAME, Projection
+from envs import Projection
 from experiment.checkpoint import Checkpoint, restore_model
 from experiment.config import TrainConfig
+from experiment.model import make_model
 from experiment.run_directory import load_checkpoint
 from experiment.run_statistics import RunStatistics
 from experiment.sources import training_sources
@@ -38,8 +39,8 @@ def load_agent(path: Path) -> TrainedAgent:
 def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
     finder = make_finder(config.detector)
-    checkpoint.check_made_with(training_sources(finder))
-    model = ActorCritic(GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names)
+    checkpoint.check_made_with(training_sources(config.env, finder))
+    model = make_model(config)
     restore_model(checkpoint, model)
     return TrainedAgent(
         checkpoint,

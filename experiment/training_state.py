@@ -2,14 +2,14 @@
 
 import torch
 
-from agent.actor_critic import ActorCritic
 from agent.ppo import PPO
 from agent.threads import in_parallel
 from encoders import make_finder
-from envs import GAME, Projection, calibrate
+from envs import Projection, calibrate, game_of
 from experiment.checkpoint import Checkpoint, capture, restore
 from experiment.config import TrainConfig
 from experiment.errors import UserError
+from experiment.model import make_model
 from experiment.run_directory import RunDirectory
 from experiment.run_statistics import RunStatistics
 from experiment.sources import training_sources
@@ -37,19 +37,17 @@ class TrainingState:
         self.resumed = resumed
         projection = resumed.read(Projection, "projection") if resumed else None
         try:
-            self.model = ActorCritic(
-                GAME.obs_shape, GAME.num_actions, config.model, GAME.gauge_names
-            ).to(device)
+            self.model = make_model(config).to(device)
             if not projection:
                 seed = config.game_seed(0)
                 (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
             self.projection = projection
         except ValueError as error:
-            raise UserError(f"{GAME.title} cannot be trained: {error}") from error
+            raise UserError(f"{game_of(config.env).title} cannot be trained: {error}") from error
         self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
         self.finder = make_finder(config.detector)
         if resumed:
-            resumed.check_made_with(training_sources(self.finder))
+            resumed.check_made_with(training_sources(config.env, self.finder))
             self.statistics = resumed.read(RunStatistics, "statistics")
             self.statistics.best = run.best_score()  # this checkpoint may be older or newer
             restore(resumed, self.model, self.ppo.optimizer)
@@ -68,7 +66,7 @@ class TrainingState:
         state = {
             "config": to_json(self._config),
             "projection": to_json(self.projection),
-            "sources": training_sources(self.finder),
+            "sources": training_sources(self._config.env, self.finder),
         }
         self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)
         self._saved = self.statistics.steps

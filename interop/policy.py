@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from agent.actor_critic import ActorCritic
-from envs import GAME
+from envs import game_of
 from experiment.trained_agent import TrainedAgent
 from interop.model_card import model_card
 from interop.policy_config import EvaluationFacts, PolicyConfig, TrainingFacts
@@ -76,13 +76,13 @@ def export_policy(agent: TrainedAgent, evaluation: EvaluationFacts | None) -> Ex
         agent: The agent.
         evaluation: How it scored; None if it was not judged.
     """
-    model = agent.config.model
+    model, game = agent.config.model, game_of(agent.config.env)
     float32 = replace(model, autoencoder=replace(model.autoencoder, bfloat16=False))
     policy = ExportedPolicy(
         PolicyConfig(
-            GAME,
-            GAME.screen,
-            GAME.num_actions,
+            game,
+            game.screen,
+            game.num_actions,
             float32,
             agent.projection,
             agent.config.env,

@@ -92,10 +92,13 @@ class ProgressLine:
 
 def describe_projection(projection: Projection) -> str:
     """What the calibration found."""
+    lines = [f"warning: {compromise}" for compromise in projection.compromises]
     colours = ", ".join(map(str, projection.artifacts))
-    if not colours:
-        return "warning: random play shows no small thing that flies alone; nothing will be found"
-    return f"colours of small things that fly alone: {colours}"
+    if colours:
+        lines.append(f"colours of small things that fly alone: {colours}")
+    else:
+        lines.append("warning: random play shows no small thing that flies alone")
+    return "\n".join(lines)
 
 
 def describe_training(

@@ -57,6 +57,8 @@ class Checked:
             for path in cast(tuple[Any, ...], value if is_tuple else (value,)):
                 if isinstance(path, Path):
                     _check_path(name, path)
+            if value is None:  # where the type allows it, it means that there is no number
+                continue
             numbers = cast(tuple[float, ...], value if is_tuple else (value,))
             for bounds in annotations:
                 if not isinstance(bounds, Within):

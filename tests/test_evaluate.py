@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 import evaluate
-from envs import GAME, EnvConfig
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from evaluation.tables import markdown
+from experiment.config import TrainConfig
 from experiment.files import SaveError
 from experiment.run_statistics import RunStatistics
 
@@ -23,7 +25,8 @@ REPORT = report(
 @pytest.fixture(autouse=True)
 def played(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every checkpoint can be loaded and has played the games of ``REPORT``."""
-    agent = SimpleNamespace(checkpoint=SimpleNamespace(unusable=(), path="run"))
+    checkpoint = SimpleNamespace(unusable=(), path="run")
+    agent = SimpleNamespace(checkpoint=checkpoint, config=TrainConfig())
     monkeypatch.setattr(evaluate, "load_agent", lambda _: agent)
     monkeypatch.setattr(evaluate, "open_games", lambda *_: ([], None))
     monkeypatch.setattr(evaluate, "evaluate_agent", lambda *_: REPORT)

@@ -20,7 +20,7 @@ import evaluate
 import export
 import train
 from agent.actor_critic import ActorCritic
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from experiment import training_state
 from experiment.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from experiment.command_line import check_resumable, install_command
@@ -121,10 +121,12 @@ def test_onnx_tells_its_names_shapes_and_how_its_input_is_made(run_dir: Path, tm
     }
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["projection"]) == {
-        "background": [[66, 72, 200], [180, 122, 48]], "artifacts": [[74, 74, 74]]
+        "background": [[66, 72, 200], [180, 122, 48]], "artifacts": [[74, 74, 74]],
+        "without_red": False, "compromises": [],
     }  # fmt: skip
     assert json.loads(told["env"]) == {
-        "repeat_action_probability": 0.25, "frameskip": 4, "max_episode_frames": 400
+        "game": "kung_fu_master", "play_area": None,
+        "repeat_action_probability": 0.25, "frameskip": 4, "max_episode_frames": 400,
     }  # fmt: skip
     assert json.loads(told["training"])["steps"] == 32
     assert json.loads(told["evaluation"])["episodes"] == 2

@@ -19,10 +19,13 @@ import evaluate
 import export
 import train
 from encoders import regions
-from envs import GAME, Projection
+from envs import KUNG_FU_MASTER as GAME
+from envs import Projection
 from experiment import training_state
+from experiment.command_line import parse
+from experiment.config import TrainConfig
 from experiment.run_directory import load_checkpoint
-from tests.envs.games import CARNIVAL, playing
+from tests.envs.games import playing
 from tests.test_fuzz import LONG, TINY, stand_ins
 from tests.test_train import read_video
 
@@ -92,27 +95,42 @@ def test_the_page_s_detector_works_in_every_command(
         assert "trained with detector BrightAndNew, this program has ArtifactDetector" in error
 
 
-def test_the_page_s_game_is_trained_filmed_and_judged(tmp_path: Path, capsys):
-    page = (ROOT / "docs/howto/game.md").read_text()
-    (described,) = re.findall(r"^CARNIVAL = Game\((.*?)^\)", page, re.M | re.S)
-    for name, value in CARNIVAL.items():
-        assert f"{name}={value!r}".replace("'", '"') in described
+def test_another_game_is_trained_filmed_judged_and_gone_on_with(tmp_path: Path, capsys):
     run_dir, video = tmp_path / "run", tmp_path / "game.mp4"
-    with playing(**CARNIVAL):
-        assert train.main(["--run-dir", str(run_dir), *FLAGS, "--total-steps", "32"]) == 0
-        (report,) = [json.loads((run_dir / "evaluation.json").read_text())]
-        assert report["lengths"] == [100]
-        assert report["facts"] == [{}]  # nothing is read where Kung-Fu Master has its facts
-        flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--video", str(video)]
-        assert evaluate.main(flags) == 0
+    flags = ["--env.game", "carnival", "--run-dir", str(run_dir), *FLAGS, "--total-steps", "32"]
+    assert train.main(flags) == 0
+    checkpoint = load_checkpoint(run_dir)
+    config = checkpoint.read(TrainConfig, "config")
+    assert config.env.play_area is not None  # found, and kept
+    top, bottom, left, right = config.env.play_area
+    assert (left, right) == (0, 160)
+    assert 0 < top < bottom <= 214
+    assert 0 < config.ppo.reward_scale < 0.1  # a target is worth some hundred points
+    assert len(checkpoint.tensors["model.actor.last.bias"]) == 6  # Carnival's controls
+    report = json.loads((run_dir / "evaluation.json").read_text())
+    assert report["lengths"] == [100]
+    assert report["human_normalized"] is None
+    assert report["facts"] == [{}]  # nothing is read where Kung-Fu Master has its facts
+    flags = ["--checkpoint", str(run_dir), "--episodes", "1", "--video", str(video)]
+    assert evaluate.main(flags) == 0
     count, size = read_video(video)
-    assert (count, size) == (100, ((160 + 160) * 2, 3 * (24 + 160 * 2)))
-    actor = load_checkpoint(run_dir).tensors["model.actor.last.bias"]
-    assert len(actor) == 6  # Carnival's controls, all of them and no others
+    assert (count, size) == (100, ((160 + 160) * 2, 3 * (24 + (bottom - top) * 2)))
+    assert train.main(["--run-dir", str(run_dir), "--resume", "--total-steps", "48"]) == 0
     capsys.readouterr()
-    # Neither is its checkpoint taken for one of Kung-Fu Master.
-    assert evaluate.main(["--checkpoint", str(run_dir)]) == 2
-    assert "trained with rom carnival, this program has kung_fu_master" in capsys.readouterr().err
+    other = ["--run-dir", str(run_dir), "--resume", "--env.game", "pong"]
+    assert train.main(other) == 2
+    assert "env.game cannot change on resume: the run has carnival, got pong" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_run_has_the_name_of_its_game_unless_it_is_told_another():
+    assert parse(["--env.game", "pong"])[0].run_dir == Path("runs/pong")
+    assert parse([])[0].run_dir == Path("runs/kung_fu_master")
+    assert parse(["--env.game", "pong", "--run-dir", "a"])[0].run_dir == Path("a")
+    assert parse(["--env.game", "pong"])[0].ppo.reward_scale == 0
+    assert parse(["--env.game", "pong", "--ppo.reward-scale", "1"])[0].ppo.reward_scale == 1
+    assert parse(["--env.game", "pong", "--algorithm", "a2c"])[0].ppo.num_minibatches == 1
 
 
 @pytest.mark.usefixtures("calibrated")
@@ -135,10 +153,6 @@ def test_a_checkpoint_is_not_played_through_other_pixels_of_its_game(tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"title": "River Raid", "rom": "riverraid", "rows": (0, 160), "columns": (0, 160)},
-            "River Raid cannot be trained: two colours of the frames differ in blue alone",
-        ),
         ({"rows": (96, 166)}, "multiples of 8, got 70 x 144"),
         ({"rows": (96, 216)}, "rows of Kung-Fu Master must lie within the 210 of its screen"),
     ],

@@ -32,7 +32,8 @@ from benchmarks import (
     throughput,
     time_to_score,
 )
-from envs import GAME, Projection
+from envs import KUNG_FU_MASTER as GAME
+from envs import Projection
 from evaluation import evaluate_agent
 from experiment import training_state
 from experiment.checkpoint import CheckpointError

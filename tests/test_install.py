@@ -24,7 +24,7 @@ print(*sorted(name for name in top if not name.endswith(".dist-info")))
 import gymnasium, torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from encoders import ArtifactDetectorConfig, ArtifactWeightsConfig, artifact_weights, make_finder
-from envs import GAME, Projection
+from envs import KUNG_FU_MASTER as GAME, Projection
 import evaluation.evaluate_agent, experiment.trained_agent, interop.policy, monitoring.monitor
 game = gymnasium.make(f"envs:{GAME.env_id}", projection=Projection(((66, 72, 200),), ()))
 obs, _ = game.reset(seed=0)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from agent.actor_critic import act
-from envs import GAME, SingleEnv
+from envs import KUNG_FU_MASTER as GAME
+from envs import SingleEnv
 from experiment.command_line import ROOT
 from experiment.trained_agent import load_agent
 

@@ -27,7 +27,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from scipy import special
 
-from envs import GAME
+from envs import Game, find_game
 from experiment.command_line import check_output, exit_code
 from experiment.config import TrainConfig
 from experiment.errors import UserError
@@ -96,7 +96,8 @@ def main() -> None:
     config = tyro.cli(CurvesConfig)
     check(config)
     groups = grouped(config.run_dirs)
-    draw({label: [read(run_dir) for run_dir in group] for label, group in groups.items()}, config)
+    curves = {label: [read(run_dir) for run_dir in group] for label, group in groups.items()}
+    draw(curves, played(config.run_dirs), config.out)
 
 
 def check(config: CurvesConfig) -> None:
@@ -135,6 +136,21 @@ def grouped(run_dirs: Sequence[Path]) -> dict[str, list[Path]]:
         label = ", ".join(differing) or "all runs"
         labelled[f"{label}, n={len(seeds)}"] = [*seeds.values()]
     return labelled
+
+
+def played(run_dirs: Sequence[Path]) -> Game:
+    """The game of all runs.
+
+    Raises:
+        UserError: If they are not of one game that ale-py plays.
+    """
+    games = sorted({config_fields(run_dir).get("env.game", "") for run_dir in run_dirs})
+    if len(games) > 1:
+        raise UserError(f"run_dirs must be runs of one game, got runs of {' and '.join(games)}")
+    try:
+        return find_game(games[0])
+    except ValueError as error:
+        raise UserError(f"run_dirs must be runs of a game that can be played: {error}") from error
 
 
 def config_fields(run_dir: Path) -> dict[str, str]:
@@ -235,7 +251,7 @@ def mean_and_half_width(values: Floats) -> tuple[Floats, Floats | None]:
     return mean, quantile * values.std(axis=0, ddof=1) / math.sqrt(count)
 
 
-def draw(groups: dict[str, list[dict[str, Curve]]], config: CurvesConfig) -> None:
+def draw(groups: dict[str, list[dict[str, Curve]]], game: Game, out: Path) -> None:
     """Write the picture: four panels, and below them which colour is which group."""
     labels = [textwrap.fill(label, 150) for label in groups]
     lines = sum(label.count("\n") + 1 for label in labels)
@@ -243,14 +259,14 @@ def draw(groups: dict[str, list[dict[str, Curve]]], config: CurvesConfig) -> Non
     for axes, panel in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
         for index, runs in enumerate(groups.values()):
             draw_group(axes, panel, f"C{index}", runs)
-        dress(axes, panel)
+        dress(axes, panel, game)
     figure.legend(
         handles=[Line2D([], [], color=f"C{i}", linewidth=3) for i in range(len(labels))],
         labels=labels,
         title="Thick: mean over n seeds; thin: each; shaded: its 95 % interval (Student's t)",
         loc="outside lower center",
     )
-    figure.savefig(config.out, dpi=120)
+    figure.savefig(out, dpi=120)
 
 
 def draw_group(axes: Axes, panel: Panel, colour: str, runs: list[dict[str, Curve]]) -> None:
@@ -267,7 +283,7 @@ def draw_group(axes: Axes, panel: Panel, colour: str, runs: list[dict[str, Curve
             axes.fill_between(grid, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
 
 
-def dress(axes: Axes, panel: Panel) -> None:
+def dress(axes: Axes, panel: Panel, game: Game) -> None:
     """Set titles, units and limits; mark the scores of a human and of random play."""
     axes.set_title(panel.title, fontsize="medium")
     in_steps = panel.axis == "steps"
@@ -287,15 +303,15 @@ def dress(axes: Axes, panel: Panel) -> None:
     elif panel.tags == SHARES:
         axes.set_ylim(-0.02, 1.02)  # a band may go beyond what a share can be
     else:
-        named = {
-            GAME.random_score: f"random\n{GAME.random_score:,}",
-            GAME.human_score: f"human\n{GAME.human_score:,}",
-        }
-        for score in named:
+        players = {"random": game.random_score, "human": game.human_score}
+        known = {name: score for name, score in players.items() if score is not None}
+        for score in known.values():
             axes.axhline(score, color="black", linewidth=0.8, linestyle="--")
-        axes.set_ylim(bottom=0)  # last, since the upper limit is fixed from here on
+        if not any(score < 0 for score in known.values()):
+            axes.set_ylim(bottom=0)  # last, since the upper limit is fixed from here on
         beside = axes.secondary_yaxis("right")
-        beside.set_yticks([*named], [*named.values()], fontsize="small", va="bottom")
+        labels = [f"{name}\n{score:,}" for name, score in known.items()]
+        beside.set_yticks([*known.values()], labels, fontsize="small", va="bottom")
     axes.yaxis.set_major_formatter(panel.form)
 
 

@@ -7,11 +7,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.game import GAME
+from envs.config import EnvConfig
 from envs.kung_fu_master import ram as truth
 from envs.projection import Projection
 from envs.single import SingleEnv
-from envs.vector import EnvConfig
 
 REACH = 12
 """Largest distance, in pixels, between the player's middle and a projectile that hits him. It flies
@@ -164,4 +163,4 @@ def make_logged_envs(
     Of another game than Kung-Fu Master nothing is told: its RAM holds other things.
     """
     games = [SingleEnv(projection, config) for _ in range(count)]
-    return [LoggedEnv(game) for game in games] if GAME.rom == truth.ROM else games
+    return [LoggedEnv(game) for game in games] if config.game == truth.ROM else games

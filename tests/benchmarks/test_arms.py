@@ -10,7 +10,8 @@ import pytest
 from benchmarks import arms
 from benchmarks.arms import StudyConfig, figures_of, run_study
 from benchmarks.figures import figures, figures_table
-from envs import GAME, EnvConfig
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from experiment.errors import UserError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.painted_over import PaintedEnv, paint_arm, paint_knife, scripted_figures
-from envs import GAME, EnvConfig, Projection, SingleEnv
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, SingleEnv
 from envs.kung_fu_master import ram as truth
 
 PROJECTION = Projection((truth.SKY_COLOUR, (180, 122, 48)), (truth.KNIFE_COLOUR,))

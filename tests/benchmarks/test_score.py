@@ -12,7 +12,8 @@ from torch.utils.tensorboard import summary
 
 from benchmarks import arms, score
 from benchmarks.study_curves import POINTS, SHARES, curves
-from envs import GAME, EnvConfig
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import report
 from experiment.command_line import ROOT, parse

@@ -7,7 +7,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from envs import GAME, STACK, Game
+from envs import KUNG_FU_MASTER as GAME
+from envs import STACK, EnvConfig, Game, find_game, game_of, is_known, playable_roms
 
 SMALL = Game(
     title="Small Game",
@@ -62,7 +63,7 @@ def test_the_rom_says_how_large_its_screen_is_and_how_many_actions_it_has(
 
 
 def test_a_game_that_cannot_be_is_named():
-    with pytest.raises(ValueError, match="rom must be one that ale-py ships, got small_game"):
+    with pytest.raises(ValueError, match=r"rom must be one that .* and plays, got small"):
         _ = SMALL.num_actions
     for rows, columns, message in (
         ((96, 211), (8, 152), "rows of Kung-Fu Master must lie within the 210 .* got 96 to 211"),
@@ -74,7 +75,35 @@ def test_a_game_that_cannot_be_is_named():
             _ = replace(GAME, rows=rows, columns=columns).screen
 
 
-def test_the_ids_are_those_of_the_game():
+def test_every_game_has_an_id_of_ale_and_one_of_ours():
     gym.register_envs(ale_py)
-    assert gym.spec(GAME.ale_id).kwargs["game"] == GAME.rom
-    assert gym.spec(GAME.env_id).id == GAME.env_id
+    assert len(playable_roms()) > 100
+    for rom in ("kung_fu_master", "breakout", "tic_tac_toe_3d", "ms_pacman", "up_n_down"):
+        game = find_game(rom)
+        assert gym.spec(game.ale_id).kwargs["game"] == rom
+        assert gym.spec(game.env_id).kwargs["game"] == rom
+    ours = [name for name in gym.registry if name.startswith("knifesight/")]
+    assert len(ours) == len(playable_roms())
+
+
+def test_a_game_without_an_entry_shows_as_much_of_its_screen_as_fits():
+    game = find_game("space_invaders")
+    assert (game.title, game.rows, game.columns) == ("Space Invaders", (0, 208), (0, 160))
+    assert not is_known("space_invaders")
+    assert (game.random_score, game.human_score) == (148.0, 1668.7)
+    assert game.gauge_names == ()
+    nobody = find_game("klax")
+    assert nobody.rows == (0, 248)  # of 250
+    assert nobody.human_normalized(9.0) is None
+
+
+def test_a_game_that_is_not_played_is_refused_with_the_nearest_names():
+    with pytest.raises(ValueError, match=r"game must be .* got 'breakot'; nearest are breakout, "):
+        EnvConfig(game="breakot")
+    with pytest.raises(ValueError, match="game must be one that ale-py plays, got 'joust'"):
+        EnvConfig(game="joust")  # for two players only
+    with pytest.raises(ValueError, match=r"multiples of 8, got 100 x 160 on a screen of 210 x 160"):
+        EnvConfig(game="pong", play_area=(0, 100, 0, 160))
+    with pytest.raises(ValueError, match=r"rows of Pong must lie within the 210 .* got 8 to 216"):
+        EnvConfig(game="pong", play_area=(8, 216, 0, 160))
+    assert game_of(EnvConfig(game="pong", play_area=(8, 208, 0, 160))).obs_shape == (4, 200, 160)

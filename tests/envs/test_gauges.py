@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, SingleEnv, make_envs
 from envs.gauge_reader import GaugeReader, Reading
 from envs.gauges import HEALTH, OPPONENT, STAGE, WAY, gauge_names
 from envs.kung_fu_master import ram as truth
 from envs.way import Way, motion
-from tests.envs.games import CARNIVAL, playing
 
 PROJECTION = Projection((truth.SKY_COLOUR, (180, 122, 48)), (truth.KNIFE_COLOUR,))
 NAMES = GAME.gauge_names
@@ -270,7 +270,9 @@ def test_many_games_together_show_what_each_shows_alone():
 
 
 def test_a_game_that_is_cut_off_begins_anew():
-    envs = make_envs(EnvConfig(0.0, max_episode_frames=4 * 80), PROJECTION, num_envs=1)
+    envs = make_envs(
+        EnvConfig(repeat_action_probability=0.0, max_episode_frames=320), PROJECTION, num_envs=1
+    )
     envs.reset(seed=0)
     way = NAMES.index(WAY)
     for step in range(1, 161):
@@ -305,14 +307,13 @@ def test_at_the_end_of_a_game_the_changes_are_those_of_its_last_step():
 
 
 def test_a_game_without_gauges_has_none():
-    with playing(**CARNIVAL, gauges=()):
-        envs = make_envs(EnvConfig(), PROJECTION, num_envs=2)
-        _, infos = envs.reset(seed=0)
-        assert infos["gauges"].shape == (2, 0)
-        *_, infos = envs.step(np.array([0, 1]))
-        assert infos["gauges"].shape == (2, 0)
-        assert not infos["changes"].any()
-        envs.close()
+    envs = make_envs(EnvConfig(game="carnival"), PROJECTION, num_envs=2)
+    _, infos = envs.reset(seed=0)
+    assert infos["gauges"].shape == (2, 0)
+    *_, infos = envs.step(np.array([0, 1]))
+    assert infos["gauges"].shape == (2, 0)
+    assert not infos["changes"].any()
+    envs.close()
 
 
 def test_every_value_has_a_name_of_its_own_and_lies_between_0_and_1():

@@ -93,15 +93,41 @@ def test_frames_that_do_not_fit_are_refused(frames: np.ndarray, found: str):
         fit_projection(frames)
 
 
-def test_colours_that_cannot_be_told_apart_are_refused():
-    frames = scenes(2)
-    frames[0, 5, 5] = (66, 72, 10)
-    with pytest.raises(ValueError, match="differ in blue alone"):
-        fit_projection(frames)
+def test_two_colours_that_differ_in_blue_alone_are_told_apart_without_red():
+    frames = scenes(40)
+    frames[:, 5, 5:7] = (SKY[0], SKY[1], 10)
+    projection = fit_projection(frames)
+    assert projection.without_red
+    assert projection.compromises == ()
+    assert set(projection.background) == {SKY, FLOOR}
+    assert set(projection.artifacts) == {KNIFE, (SKY[0], SKY[1], 10)}
+    assert level(projection, SKY) == BACKGROUND
+    assert level(projection, (SKY[0], SKY[1], 10)) == ARTIFACT
+    assert level(projection, KNIFE) == ARTIFACT
+    others = [level(projection, colour) for colour in (BLACK, SKIN, WHITE)]
+    assert others == sorted(others)
+
+
+def test_colours_that_cannot_be_told_apart_count_as_one_and_are_noted():
+    frames = scenes(40)
+    frames[:, 5, 5:7] = (SKY[0], SKY[1], 10)
+    frames[:, 9, 5:7] = (99, SKY[1], SKY[2])
+    projection = fit_projection(frames)
+    assert not projection.without_red
+    assert projection.compromises == ("1 of the colours count as others, which they resemble",)
+    assert level(projection, KNIFE) == ARTIFACT
+
+
+def test_without_a_filled_line_the_most_frequent_colour_is_the_background():
+    checkered = np.zeros((1, 8, 8, 3), np.uint8)
+    checkered[0, ::2, ::2] = checkered[0, 1::2, 1::2] = 255
+    checkered[0, 0, 0] = 0
+    projection = fit_projection(checkered)
+    assert projection.background == ((0, 0, 0),)
+    assert "no colour fills scan lines" in projection.compromises[0]
+
+
+def test_frames_of_too_many_colours_are_refused():
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 144, 3), np.uint8)
     with pytest.raises(ValueError, match="at most 256 colours, got"):
         fit_projection(noise)
-    checkered = np.zeros((1, 8, 8, 3), np.uint8)
-    checkered[0, ::2, ::2] = checkered[0, 1::2, 1::2] = 255
-    with pytest.raises(ValueError, match="no colour"):
-        fit_projection(checkered)

@@ -1,13 +1,15 @@
 """One game behind Gymnasium's interface, on the real game."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from envs import GAME, EnvConfig, Projection, SingleEnv, make_envs, single
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, SingleEnv, make_envs, single
 from envs.kung_fu_master.ram import KNIFE_COLOUR, LIVES, PLAYER_HEALTH, SKY_COLOUR
-from tests.envs.games import playing
 
 PROJECTION = Projection((SKY_COLOUR, (180, 122, 48)), (KNIFE_COLOUR,))
 EXACT = EnvConfig(repeat_action_probability=0.0)
@@ -64,23 +66,23 @@ def test_training_and_evaluation_see_the_same_picture_whatever_the_screen(
 ):
     # Levels of 0, 68 and between for all colours: no two rows are alike for long.
     every = Projection((), ())
-    with playing(rom=rom, rows=rows, columns=(0, 160)):
-        env, envs = SingleEnv(every, EXACT), make_envs(EXACT, every, 1)
-        rng = np.random.default_rng(0)
-        obs, _ = env.reset(seed=3)
-        batch, _ = envs.reset(seed=4)
-        for _ in range(200):
-            np.testing.assert_array_equal(obs, batch[0])
-            action = int(rng.integers(envs.single_action_space.n))
-            obs, _, over, _, _ = env.step(action)
-            batch, _, ended, _, _ = envs.step(np.array([action]))
-            assert over == ended[0]
-            if over:
-                break
-        np.testing.assert_array_equal(env.render(), envs.render()[0])
-        assert obs.shape == batch[0].shape == (4, rows[1] - rows[0], 160)
-        assert len(np.unique(obs)) > 2
-        envs.close()
+    config = replace(EXACT, game=rom, play_area=(*rows, 0, 160))
+    env, envs = SingleEnv(every, config), make_envs(config, every, 1)
+    rng = np.random.default_rng(0)
+    obs, _ = env.reset(seed=3)
+    batch, _ = envs.reset(seed=4)
+    for _ in range(200):
+        np.testing.assert_array_equal(obs, batch[0])
+        action = int(rng.integers(envs.single_action_space.n))
+        obs, _, over, _, _ = env.step(action)
+        batch, _, ended, _, _ = envs.step(np.array([action]))
+        assert over == ended[0]
+        if over:
+            break
+    np.testing.assert_array_equal(env.render(), envs.render()[0])
+    assert obs.shape == batch[0].shape == (4, rows[1] - rows[0], 160)
+    assert len(np.unique(obs)) > 2
+    envs.close()
 
 
 @pytest.mark.parametrize("action", [-1, 14, 99])

@@ -5,9 +5,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from envs import GAME, EnvConfig, Projection, calibrate, make_env_parts, make_envs
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, calibrate, make_env_parts, make_envs
 from envs.kung_fu_master.ram import KNIFE_COLOUR, SKY_COLOUR
-from tests.envs.games import playing
 
 gym.register_envs(ale_py)
 PROJECTION = Projection((SKY_COLOUR, (180, 122, 48)), (KNIFE_COLOUR,))
@@ -130,15 +130,6 @@ def test_observations_stay_as_they_were_when_the_game_goes_on():
     assert all((one == other).all() for one, other in kept)
     assert any((one[0] != kept[0][0]).any() for one in kept)
     envs.close()
-
-
-def test_a_game_that_cannot_be_projected_is_named():
-    # Two colours of River Raid differ in blue alone.
-    with (
-        playing(title="River Raid", rom="riverraid", rows=(0, 160), columns=(0, 160)),
-        pytest.raises(ValueError, match="differ in blue alone"),
-    ):
-        calibrate(EnvConfig(), seed=0)
 
 
 def test_calibration_finds_the_knife_in_random_play():

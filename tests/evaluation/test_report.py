@@ -5,7 +5,8 @@ from collections import deque
 
 import pytest
 
-from envs import GAME, EnvConfig
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig
 from evaluation.games import PlayedGame
 from evaluation.report import Report, report
 from experiment.run_statistics import RunStatistics
@@ -49,6 +50,7 @@ def test_a_report_says_under_which_protocol_and_how_many_games_it_cut():
     protocol = EnvConfig(repeat_action_probability=0.0, frameskip=2, max_episode_frames=500)
     result = make_report("a", [100.0] * 7, protocol)
     assert result["protocol"] == {
+        "game": "kung_fu_master", "play_area": None,
         "repeat_action_probability": 0.0, "frameskip": 2, "max_episode_frames": 500,
     }  # fmt: skip
     assert result["truncated"] == 2

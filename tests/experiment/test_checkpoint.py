@@ -162,7 +162,7 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, capture(*make(latent_dim=32)), STATE)
     model, _ = make(latent_dim=64)
-    message = r"tensor actor\.hidden\.weight has shape \(128, 38\), the model needs \(128, 70\)"
+    message = r"tensor actor\.hidden\.weight has shape \(128, 60\), the model needs \(128, 92\)"
     with pytest.raises(CheckpointError, match=message):
         restore_model(read_checkpoint(path), model)
 

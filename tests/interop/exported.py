@@ -8,7 +8,8 @@ import torch
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
 from encoders import AutoencoderConfig, EncoderConfig, LocatorConfig
-from envs import GAME, EnvConfig, Projection, SingleEnv
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, SingleEnv
 from envs.kung_fu_master.ram import KNIFE_COLOUR, SKY_COLOUR
 from interop.policy import ExportedPolicy
 from interop.policy_config import EvaluationFacts, PolicyConfig, TrainingFacts

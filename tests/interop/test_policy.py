@@ -13,7 +13,8 @@ from huggingface_hub import ModelCard
 
 from agent.actor_critic import ActorCritic
 from encoders import make_finder
-from envs import GAME, Game, SingleEnv
+from envs import KUNG_FU_MASTER as GAME
+from envs import Game, SingleEnv
 from experiment.checkpoint import Checkpoint
 from experiment.config import TrainConfig
 from experiment.run_statistics import RunStatistics

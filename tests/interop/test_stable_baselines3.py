@@ -10,7 +10,7 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agent.actor_critic import ActorCritic
-from envs import GAME
+from envs import KUNG_FU_MASTER as GAME
 from interop.stable_baselines3 import EncoderFeatures, encoder_policy_kwargs
 from tests.interop.exported import ENV, PROJECTION, exported_policy, real_observations
 

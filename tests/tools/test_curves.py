@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from torch.utils.tensorboard import summary
 
+from envs import KUNG_FU_MASTER
 from experiment.command_line import exit_code
 from experiment.errors import UserError
 from monitoring.event_file import EventFile
@@ -26,7 +27,8 @@ Arguments = Callable[..., None]
 
 
 def write_config(run_dir: Path, seed: object = 1, entropy: float = 0.003, **fields: object) -> Path:
-    config = {"run_dir": str(run_dir), "seed": seed, "ppo": {"entropy_coef": entropy, "clip": 0.1}}
+    ppo, env = {"entropy_coef": entropy, "clip": 0.1}, {"game": "kung_fu_master"}
+    config = {"run_dir": str(run_dir), "seed": seed, "ppo": ppo, "env": env}
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.json").write_text(json.dumps(config | fields))
     return run_dir
@@ -150,7 +152,7 @@ def test_a_human_and_random_play_stand_beside_scores_only():
     for panel, expected in zip(PANELS, ([258.5, 22_736.3], [258.5, 22_736.3], [], []), strict=True):
         axes = Figure().subplots()
         curves_tool.draw_group(axes, panel, "C0", [dict.fromkeys(TAGS, curve)])
-        curves_tool.dress(axes, panel)
+        curves_tool.dress(axes, panel, KUNG_FU_MASTER)
         drawn: list[Any] = [line.get_ydata() for line in axes.lines[len(panel.tags) :]]
         assert [height[0] for height in drawn] == expected
         assert (axes.get_ylim()[1] > 22_736.3) == bool(expected)
@@ -165,7 +167,7 @@ def test_two_curves_of_a_panel_differ_in_style_and_neither_start_nor_band_rules_
     for panel, limit in ((PANELS[2], 0.7 * 0.5), (PANELS[3], -0.02)):
         axes = Figure().subplots()
         curves_tool.draw_group(axes, panel, "C0", runs)
-        curves_tool.dress(axes, panel)
+        curves_tool.dress(axes, panel, KUNG_FU_MASTER)
         # The mean and its two runs, first of the one tag, then of the other.
         assert [line.get_linestyle() for line in axes.lines] == ["-"] * 3 + ["--"] * 3
         assert axes.get_ylim()[0] == pytest.approx(limit)

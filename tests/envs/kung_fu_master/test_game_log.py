@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs import GAME, EnvConfig, Projection, make_logged_envs
+from envs import KUNG_FU_MASTER as GAME
+from envs import EnvConfig, Projection, make_logged_envs
 from envs.kung_fu_master import ram as truth
 from envs.kung_fu_master.game_log import REACH, GameLog
 
