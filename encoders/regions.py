@@ -1,5 +1,7 @@
 """From an artifact's pixels to the region around it that counts in the loss."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +55,13 @@ class RegionFinder:
         return (found != 0).astype(np.uint8)
 
 
-def make_finder(config: ArtifactDetectorConfig) -> RegionFinder:
-    """What every command looks for artifacts with; another detector has its place here."""
-    return RegionFinder(ArtifactDetector(config), config.margin)
+def make_finder(
+    config: ArtifactDetectorConfig, backdrop: Sequence[Sequence[tuple[int, int]]] = ()
+) -> RegionFinder:
+    """What every command looks for artifacts with; another detector has its place here.
+
+    Args:
+        config: What counts as small.
+        backdrop: For each row the levels that are behind things, if brightness alone does not tell.
+    """
+    return RegionFinder(ArtifactDetector(config, backdrop), config.margin)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.config import EnvConfig, game_of
-from envs.games import UNIT
+from envs.games import UNIT, is_known
+from envs.palette import fit_palette
 from envs.projection import Projection, fit_projection
 from envs.vector import make_emulators
 
@@ -67,14 +68,15 @@ def play_randomly(config: EnvConfig, seed: int) -> RandomPlay:
 
 
 def calibrate(config: EnvConfig, seed: int) -> Projection:
-    """Fit a projection to random play.
+    """Fit a projection to random play: that of a game with an entry by what its colours are for.
 
     Raises:
         ValueError: If the game's colours cannot be projected; says why.
     """
     game = game_of(config)
     seen = play_randomly(config, seed).screens[:, :, *game.play_area]
-    return fit_projection(seen.reshape(-1, *seen.shape[2:]))
+    fit = fit_projection if is_known(config.game) else fit_palette
+    return fit(seen.reshape(-1, *seen.shape[2:]))
 
 
 def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:

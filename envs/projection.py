@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
+Range = tuple[int, int]
+"""First and last of some levels."""
 BACKGROUND, ARTIFACT, BRIGHTEST_OTHER = 128, 255, 68
 """Levels: every background colour, every artifact colour, and the brightest of all the others,
 which run from 0 by their brightness. So an artifact is 127 levels above the background and
@@ -37,6 +39,11 @@ class Projection:
     """Whether green and blue name a colour, in place of red and green."""
     compromises: tuple[str, ...] = ()
     """What of the game's colours could not be told, one sentence each."""
+    levels: tuple[tuple[Colour, int], ...] = ()
+    """Colours that have other levels than these rules give them."""
+    backdrop: tuple[tuple[Range, ...], ...] = ()
+    """For each row the levels that are behind things there, first and last of each range. If left
+    out, only what is brighter than the background can be an artifact."""
 
     @cached_property
     def _levels(self) -> NDArray[np.uint8]:
@@ -50,6 +57,8 @@ class Projection:
         for colours, level in ((self.background, BACKGROUND), (self.artifacts, ARTIFACT)):
             if colours:
                 table[_key(np.array(colours, np.uint8), self.without_red)] = level
+        for colour, level in self.levels:
+            table[_key(np.array(colour, np.uint8)[None], self.without_red)] = level
         return table
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -102,18 +111,13 @@ def fit_projection(
     Raises:
         ValueError: If ``frames`` has another shape or type, or more than 256 colours.
     """
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-        raise ValueError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}")
-    compromises: list[str] = []
-    without_red = bool(_confused(frames, without_red=False))
-    if without_red and (confused := _confused(frames, without_red=True)):
-        without_red = False
-        compromises.append(f"{confused} of the colours count as others, which they resemble")
-    colours, labels = _label(frames, without_red)
+    without_red, compromises = tell_apart(frames)
+    colours, labels = label(frames, without_red)
     background = np.array([_fills_lines(labels == n) for n in range(len(colours))])
     if not background.any():
         background[np.bincount(labels.ravel()).argmax()] = True
-        compromises.append("no colour fills scan lines, so the most frequent one is the background")
+        why = "no colour fills scan lines, so the most frequent one is the background"
+        compromises = (*compromises, why)
     parts, isolated = np.zeros(len(colours), int), np.zeros(len(colours), int)
     for frame in labels:
         empty = background[frame]
@@ -128,7 +132,7 @@ def fit_projection(
         tuple(colour for colour, chosen in zip(colours, background, strict=True) if chosen),
         tuple(colour for colour, chosen in zip(colours, artifact, strict=True) if chosen),
         without_red,
-        tuple(compromises),
+        compromises,
     )
 
 
@@ -141,6 +145,24 @@ def _key(colours: NDArray[np.uint8], without_red: bool = False) -> NDArray[np.ui
     return colours[..., pair].view("<u2")[..., 0]
 
 
+def tell_apart(frames: NDArray[np.uint8]) -> tuple[bool, tuple[str, ...]]:
+    """By which two channels the colours of (T, H, W, 3) can be told apart.
+
+    Returns:
+        ``Projection.without_red``, and what cannot be told by either pair.
+
+    Raises:
+        ValueError: If ``frames`` has another shape or type.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+        raise ValueError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}")
+    if not _confused(frames, without_red=False):
+        return False, ()
+    if not (confused := _confused(frames, without_red=True)):
+        return True, ()
+    return False, (f"{confused} of the colours count as others, which they resemble",)
+
+
 def _confused(frames: NDArray[np.uint8], *, without_red: bool) -> int:
     """How many colours of (T, H, W, 3) have the key of another one."""
     whole = np.ascontiguousarray(frames).view("u1").reshape(-1, 3).astype(np.uint32)
@@ -149,7 +171,7 @@ def _confused(frames: NDArray[np.uint8], *, without_red: bool) -> int:
     return len(colours) - len(np.unique(keys))
 
 
-def _label(frames: NDArray[np.uint8], without_red: bool) -> tuple[list[Colour], NDArray[np.uint8]]:
+def label(frames: NDArray[np.uint8], without_red: bool) -> tuple[list[Colour], NDArray[np.uint8]]:
     """The colours of (T, H, W, 3), ordered by key, and the number of each pixel's: (T, H, W)."""
     keys = _key(frames, without_red)
     present = np.flatnonzero(np.bincount(keys.ravel()))

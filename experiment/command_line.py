@@ -21,7 +21,7 @@ from experiment.checkpoint import (
     restore_model,
     restore_optimizer,
 )
-from experiment.config import A2C, TrainConfig
+from experiment.config import A2C, ANY_GAME, TrainConfig
 from experiment.errors import UserError
 from experiment.files import SaveError, why_not_writable
 from experiment.model import make_model
@@ -84,7 +84,8 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
         )
         if game != EnvConfig.game:
             found = replace(default.ppo, reward_scale=0.0)
-            default = replace(default, env=EnvConfig(game=game), ppo=found, run_dir=own_dir)
+            other = {"env": EnvConfig(game=game), "ppo": found, "detector": ANY_GAME}
+            default = replace(default, run_dir=own_dir, **other)
         return tyro.cli(TrainConfig, default=default, args=argv), None
     try:
         run = RunDirectory(TrainConfig(run_dir=chosen.run_dir or own_dir).run_dir)

@@ -38,7 +38,8 @@ def load_agent(path: Path) -> TrainedAgent:
 
 def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
-    finder = make_finder(config.detector)
+    projection = checkpoint.read(Projection, "projection")
+    finder = make_finder(config.detector, projection.backdrop)
     checkpoint.check_made_with(training_sources(config.env, finder))
     model = make_model(config)
     restore_model(checkpoint, model)
@@ -46,7 +47,7 @@ def _build(checkpoint: Checkpoint) -> TrainedAgent:
         checkpoint,
         config,
         model,
-        checkpoint.read(Projection, "projection"),
+        projection,
         finder,
         checkpoint.read(RunStatistics, "statistics"),
     )

@@ -94,7 +94,9 @@ def describe_projection(projection: Projection) -> str:
     """What the calibration found."""
     lines = [f"warning: {compromise}" for compromise in projection.compromises]
     colours = ", ".join(map(str, projection.artifacts))
-    if colours:
+    if projection.backdrop:
+        lines.append("small things are looked for by size, in front of what fills their rows")
+    elif colours:
         lines.append(f"colours of small things that fly alone: {colours}")
     else:
         lines.append("warning: random play shows no small thing that flies alone")

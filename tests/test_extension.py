@@ -68,7 +68,7 @@ def test_the_page_s_detector_works_in_every_command(
     run_dir, hub = tmp_path / "run", tmp_path / "hub"
     with monkeypatch.context() as patch:
         # What the page says: its class in the place of ArtifactDetector, in one file.
-        patch.setattr(regions, "ArtifactDetector", lambda _: Counted())
+        patch.setattr(regions, "ArtifactDetector", lambda *_: Counted())
         assert train.main(["--run-dir", str(run_dir), *FLAGS, "--total-steps", "32"]) == 0
         assert {(1, 4, 64, 144), (2, 4, 64, 144)} & set(asked)  # of the collector's parts
         log = EventAccumulator(str(run_dir / "tensorboard"), {"images": 0}).Reload()
