@@ -90,7 +90,7 @@ def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:
     shows as little of the status, as possible.
 
     Args:
-        play: Random play. Where the score never changed, it is not found.
+        play: Random play. Where the score never changed, or changed all the time, it is not found.
 
     Returns:
         First row, row behind the last, first column, column behind the last.
@@ -99,7 +99,10 @@ def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:
     excused = play.happened.copy()
     for later in range(1, EXCUSED + 1):
         excused[later:] |= play.happened[:-later]
-    moves = (play.changed & ~excused[:, :, None]).mean(axis=(0, 1)) > MOVING
+    others = play.changed[~excused]  # (K, H), of steps in which nothing had happened
+    if not len(others):
+        return 0, height // UNIT * UNIT, 0, width // UNIT * UNIT
+    moves = others.mean(axis=0) > MOVING
     status = (play.changed & excused[:, :, None]).any(axis=(0, 1)) & ~moves
     top = _status_rows(status, moves)
     bottom = height - _status_rows(status[::-1], moves[::-1])
@@ -110,7 +113,7 @@ def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:
         added = max(0, top - first) + max(0, last - bottom)
         return lost + added, abs(first - top) + abs(last - bottom)
 
-    least = (bottom - top) // UNIT * UNIT
+    least = max(1, (bottom - top) // UNIT) * UNIT
     choices = [
         (first, first + size)
         for size in (least, least + UNIT)
@@ -121,9 +124,8 @@ def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:
 
 def _status_rows(status: NDArray[np.bool_], moves: NDArray[np.bool_]) -> int:
     """How many rows to cut off at the upper edge."""
-    edge = min(len(status) // 4, int(moves.argmax()) if moves.any() else len(status))
-    rows = np.flatnonzero(status[: moves.argmax() or None])
-    if not len(rows) or rows[0] >= edge:
+    rows = np.flatnonzero(status[: moves.argmax()])
+    if not len(rows) or rows[0] >= len(status) // 4:
         return 0
     ends = np.flatnonzero(np.diff(rows) > GAP)
     return int(rows[ends[0]] if len(ends) else rows[-1]) + 1
