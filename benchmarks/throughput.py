@@ -2,8 +2,7 @@
 
 Every round measures each of them once, one after the other: a machine that becomes slower slows all
 of them. Trainings are processes of their own, started as a user starts them. They are measured from
-their start, when play is random. Random play meets the most knives, and training reconstructs every
-observation with a knife besides those of every fourth step.
+their start, when play is random.
 
 ``ratio_to_sb3_a2c`` compares our default, PPO with the autoencoder, with A2C without one. Networks
 and images differ too: ours has 8 and 32 channels on 64 x 144 pixels, theirs has 32, 64 and 64 on
