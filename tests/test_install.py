@@ -31,7 +31,7 @@ obs, _ = game.reset(seed=0)
 regions = torch.from_numpy(make_finder(ArtifactDetectorConfig())(obs[None]))
 assert artifact_weights(regions[None], ArtifactWeightsConfig()).sum() > 0.99
 network = ActorCritic(GAME.obs_shape, GAME.num_actions, ActorCriticConfig())
-assert network(torch.from_numpy(obs[None])).latent.shape == (1, 64)
+assert network(torch.from_numpy(obs[None])).latent.shape == (1, 79)
 assert interop.model_card.TEMPLATE.exists()
 assert "knifesight" not in sys.modules
 """
