@@ -127,7 +127,7 @@ def test_the_projector_has_points_labels_and_thumbnails(address: str):
     name = entry["tensorName"]
     tensor = np.frombuffer(get(address, "projector", "tensor", run=RUN, name=name), np.float32)
     labels = get(address, "projector", "metadata", run=RUN, name=name).decode().splitlines()
-    assert tensor.size % 64 == 0
+    assert tensor.size % 79 == 0
     assert len(labels) == tensor.size // 79 + 1
     sheet = imageio.imread(get(address, "projector", "sprite_image", run=RUN, name=name))
     assert sheet.shape[1] % entry["sprite"]["singleImageDim"][0] == 0
