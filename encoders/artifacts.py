@@ -73,10 +73,10 @@ class ArtifactDetector:
     what is in front of the backdrop, whatever its level, if at least one of its pixels has changed
     since an older frame: what rests is scenery.
 
-    Two box convolutions count the bright pixels in the centre box and in centre plus surround;
-    where the counts agree the ring is empty, and the bright pixels of that centre box are an
-    artifact. The ring is wide because a figure of the artifact's colour, such as a boss in a dark
-    jacket, falls into several small parts, but these lie close together. The detector has no state
+    Two box convolutions count such pixels in the centre box and in centre plus surround; where the
+    counts agree the ring is empty, and the pixels of that centre box are an artifact. The ring is
+    wide because a figure of the artifact's colour, such as a boss in a dark jacket, falls into
+    several small parts, but these lie close together. The detector has no state
     and needs no warm-up.
     """
 

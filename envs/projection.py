@@ -94,8 +94,8 @@ def fit_projection(
     parts are small and lie in nothing but background; parts at the frame's edge are not judged.
     Faces and belts are as small as a knife, but they do not fly alone.
 
-    If no colour fills a scan line, the most frequent one is the background. If two colours have
-    neither two channels side by side in which they differ, they count as one. Both are noted as
+    If no colour fills a scan line, the most frequent one is the background. If two colours
+    differ neither in red and green nor in green and blue, they count as one. Both are noted as
     compromises.
 
     Args:
