@@ -11,6 +11,7 @@ from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig, Detecto
 from encoders.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderLoss
 from encoders.decoder import Decoder, DecoderConfig, outer_product_loss
 from encoders.encoder import Encoder, EncoderConfig
+from encoders.foreground import ForegroundDetector
 from encoders.locator import Locator, LocatorConfig
 from encoders.normalizer import Normalizer
 from encoders.regions import RegionFinder, make_finder
@@ -29,6 +30,7 @@ __all__ = [
     "Detector",
     "Encoder",
     "EncoderConfig",
+    "ForegroundDetector",
     "Locator",
     "LocatorConfig",
     "Normalizer",

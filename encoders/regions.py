@@ -1,12 +1,11 @@
 """From an artifact's pixels to the region around it that counts in the loss."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.artifacts import ArtifactDetector, ArtifactDetectorConfig, Detector
+from encoders.foreground import ForegroundDetector, Scene
 
 MOST = 254
 """Highest label of a region."""
@@ -55,13 +54,13 @@ class RegionFinder:
         return (found != 0).astype(np.uint8)
 
 
-def make_finder(
-    config: ArtifactDetectorConfig, backdrop: Sequence[Sequence[tuple[int, int]]] = ()
-) -> RegionFinder:
+def make_finder(config: ArtifactDetectorConfig, scene: Scene | None = None) -> RegionFinder:
     """What every command looks for artifacts with; another detector has its place here.
 
     Args:
         config: What counts as small.
-        backdrop: For each row the levels that are behind things, if brightness alone does not tell.
+        scene: What is behind things, if brightness alone does not tell.
     """
-    return RegionFinder(ArtifactDetector(config, backdrop), config.margin)
+    if scene and scene.backdrop:
+        return RegionFinder(ForegroundDetector(config, scene), config.margin)
+    return RegionFinder(ArtifactDetector(config), config.margin)

@@ -75,8 +75,10 @@ def calibrate(config: EnvConfig, seed: int) -> Projection:
     """
     game = game_of(config)
     seen = play_randomly(config, seed).screens[:, :, *game.play_area]
-    fit = fit_projection if is_known(config.game) else fit_palette
-    return fit(seen.reshape(-1, *seen.shape[2:]))
+    if is_known(config.game):
+        return fit_projection(seen.reshape(-1, *seen.shape[2:]))
+    seen = seen[1:]  # a game's first screen may have other colours everywhere
+    return fit_palette(seen.reshape(-1, *seen.shape[2:]))
 
 
 def find_play_area(play: RandomPlay) -> tuple[int, int, int, int]:

@@ -8,6 +8,7 @@ things in front of it.
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,21 @@ FILLED = 0.25
 """A colour with a larger share of a row, on average over all frames, is behind things there."""
 FEWEST = 20
 """Pixels in front of something else, in all frames, from which on a colour is one of things."""
+EVERY = 3
+"""Of so many frames one is searched for small things."""
+SMALL = (23, 9, 24)
+"""Height and width of a small thing at most, and its pixels."""
+FEWEST_ALONE = 10
+"""Small things that fly alone from which on a colour can be theirs."""
+MOSTLY = 0.75
+"""Share of a colour's parts that are such things, from which on it is theirs."""
+SOLID = 0.55
+"""Smallest share of its box that it fills."""
+APART = 6
+"""Pixels around it in which there is nothing else of its colour."""
+BAR, NEARBY = 8, 10
+"""Width of the black bar that many games have at the left edge, and rows above and below of which
+none must change in it."""
 DARK = (0, 64)
 """Levels of the darker colours of things."""
 DIM, LIGHT = (80, 112), (144, 176)
@@ -70,6 +86,8 @@ def fit_palette(frames: NDArray[np.uint8]) -> Projection:
         compromises=compromises,
         levels=tuple(zip(colours, levels.tolist(), strict=True)),
         backdrop=tuple(_ranges(levels, behind) for behind in roles.behind),
+        live=_live(labels),
+        alone=tuple(levels[_alone(labels, roles)].tolist()),
     )
 
 
@@ -102,6 +120,50 @@ def _levels(roles: Roles, brightness: NDArray[np.float64]) -> NDArray[np.int64]:
         levels[colours[half:]] = rest.round()[::-1]
     levels[roles.main] = BACKGROUND
     return levels
+
+
+def _live(labels: NDArray[np.uint8]) -> tuple[int, ...]:
+    """First column of each row in which frames (T, H, W) differ: 0, ``BAR``, or W if none do."""
+    differs = (labels != labels[0]).any(axis=0)
+    in_bar = differs[:, :BAR].any(axis=1, keepdims=True).astype(np.uint8)
+    has_bar = cv2.dilate(in_bar, np.ones((2 * NEARBY + 1, 1), np.uint8))[:, 0] == 0
+    first = np.where(has_bar, BAR, 0)
+    return tuple(np.where(differs.any(axis=1), first, labels.shape[2]).tolist())
+
+
+def _alone(labels: NDArray[np.uint8], roles: Roles) -> NDArray[np.intp]:
+    """Numbers of the colours of which most parts are small, solid, and alone in the backdrop."""
+    rows = np.arange(labels.shape[1], dtype=np.int64)[:, None]
+    frames = [(frame, ~roles.behind[rows, frame]) for frame in labels[::EVERY]]
+    found: list[int] = []
+    for colour in np.flatnonzero(roles.is_thing):
+        parts = alone = 0
+        for frame, front in frames:
+            own = front & (frame == colour)
+            if own.any():
+                is_alone = _are_alone(own, front & ~own)
+                parts += len(is_alone)
+                alone += int(is_alone.sum())
+        if alone >= max(FEWEST_ALONE, MOSTLY * parts):
+            found.append(int(colour))
+    return np.array(found, np.intp)
+
+
+def _are_alone(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which parts of a colour, (H, W), are small, solid and alone: (K,)."""
+    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(own.astype(np.uint8))
+    _, _, widths, heights, areas = boxes.T
+    height, width, pixels = SMALL
+    alone = (widths <= width) & (heights <= height) & (areas <= pixels)
+    alone &= areas >= SOLID * widths * heights
+    beside = cv2.dilate(others.astype(np.uint8), np.ones((3, 3), np.uint8))
+    alone &= np.bincount(numbers.ravel(), beside.ravel(), minlength=count) == 0
+    for number in np.flatnonzero(alone[1:]) + 1:
+        left, top = boxes[number, :2] - APART
+        right, bottom = boxes[number, :2] + boxes[number, 2:4] + APART
+        near = numbers[max(0, top) : bottom, max(0, left) : right]
+        alone[number] = not ((near != 0) & (near != number)).any()
+    return alone[1:]
 
 
 def _ranges(levels: NDArray[np.int64], behind: NDArray[np.bool_]) -> tuple[Range, ...]:

@@ -44,6 +44,11 @@ class Projection:
     backdrop: tuple[tuple[Range, ...], ...] = ()
     """For each row the levels that are behind things there, first and last of each range. If left
     out, only what is brighter than the background can be an artifact."""
+    live: tuple[int, ...] = ()
+    """For each row with a backdrop the first column in which anything ever changes; the width if
+    nothing does."""
+    alone: tuple[int, ...] = ()
+    """Levels of colours that make up small things which fly alone, and hardly anything else."""
 
     @cached_property
     def _levels(self) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from settings import Checked, Role, Seed, Within
 
 A2C = PPOConfig(num_steps=8, num_epochs=1, num_minibatches=1, normalize_advantages=False)
 """Defaults of the ``ppo`` group under ``--algorithm a2c``."""
-ANY_GAME = ArtifactDetectorConfig(centre_height=15, centre_width=9, surround=3, max_pixels=20)
+ANY_GAME = ArtifactDetectorConfig(centre_height=23, centre_width=9, surround=3, max_pixels=24)
 """What counts as small in a game that has no entry: balls, shots, missiles, but no figures."""
 MAX_ROLLOUT = 2**17
 """Agent steps in a rollout at most; they take 2.4 GB."""

@@ -39,7 +39,7 @@ def load_agent(path: Path) -> TrainedAgent:
 def _build(checkpoint: Checkpoint) -> TrainedAgent:
     config = checkpoint.read(TrainConfig, "config")
     projection = checkpoint.read(Projection, "projection")
-    finder = make_finder(config.detector, projection.backdrop)
+    finder = make_finder(config.detector, projection)
     checkpoint.check_made_with(training_sources(config.env, finder))
     model = make_model(config)
     restore_model(checkpoint, model)

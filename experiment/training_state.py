@@ -45,7 +45,7 @@ class TrainingState:
         except ValueError as error:
             raise UserError(f"{game_of(config.env).title} cannot be trained: {error}") from error
         self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
-        self.finder = make_finder(config.detector, self.projection.backdrop)
+        self.finder = make_finder(config.detector, self.projection)
         if resumed:
             resumed.check_made_with(training_sources(config.env, self.finder))
             self.statistics = resumed.read(RunStatistics, "statistics")

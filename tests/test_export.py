@@ -123,7 +123,7 @@ def test_onnx_tells_its_names_shapes_and_how_its_input_is_made(run_dir: Path, tm
     assert json.loads(told["projection"]) == {
         "background": [[66, 72, 200], [180, 122, 48]], "artifacts": [[74, 74, 74]],
         "without_red": False, "compromises": [],
-        "levels": [], "backdrop": [],
+        "levels": [], "backdrop": [], "live": [], "alone": [],
     }  # fmt: skip
     assert json.loads(told["env"]) == {
         "game": "kung_fu_master", "play_area": None,

@@ -78,7 +78,7 @@ def test_the_detector_finds_pong_s_ball_and_neither_bats_nor_walls():
     # The ball alone is white between the walls: that is the reference.
     config = EnvConfig(game="pong", play_area=(34, 194, 0, 160))
     env = SingleEnv(calibrate(config, seed=1), config)
-    finder = make_finder(ANY_GAME, env.projection.backdrop)
+    finder = make_finder(ANY_GAME, env.projection)
     rng = np.random.default_rng(0)
     obs, _ = env.reset(seed=2)
     seen = found = wrong = 0
