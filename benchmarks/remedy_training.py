@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from benchmarks.remedies import Remedy
 from benchmarks.scene import Scene
 from encoders import ArtifactWeightsConfig, Autoencoder, AutoencoderConfig, LocatorConfig
-from envs import KUNG_FU_MASTER as GAME
 from envs import STACK
 
 BATCH = 32
@@ -33,7 +32,8 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
     rng = np.random.default_rng(seed)
     # The autoencoder of the product, but in float32: not every processor has bfloat16.
     locator = LocatorConfig(count=remedy.tracks)
-    model = Autoencoder(GAME.obs_shape, AutoencoderConfig(bfloat16=False, locator=locator))
+    obs_shape = STACK, *train.frames.shape[1:]
+    model = Autoencoder(obs_shape, AutoencoderConfig(bfloat16=False, locator=locator))
     model.fit_normalizer(torch.from_numpy(train.frames[::4]))
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
     limited = model.parameter_groups()["autoencoder"]  # what finds artifacts needs no limit

@@ -50,7 +50,7 @@ class SmallObject:
         for axis, positions, length in ((1, self.rows, 0), (2, self.columns, 1)):
             if positions is not None:
                 first = positions(ram)[:, None]
-                place = np.arange(screens.shape[axis])
+                place = np.arange(screens.shape[axis], dtype=np.int64)
                 inside = (place >= first) & (place < first + self.size[length])
                 own &= np.expand_dims(inside, 3 - axis)
         own[own.sum(axis=(1, 2)) > LARGEST] = False
@@ -114,6 +114,11 @@ def at(place: int) -> Positions:
     return lambda ram: np.full(len(ram), place)
 
 
+def between(positions: Positions, lowest: int, highest: int) -> Positions:
+    """A position that is moved into a range if it is outside of it."""
+    return lambda ram: np.clip(positions(ram), lowest, highest)
+
+
 def only_if(
     positions: Positions, condition: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
 ) -> Positions:
@@ -134,8 +139,8 @@ _PHOENIX = (14, 56, 58, 130, 132, 138, 142, 218)
 
 SMALL_OBJECTS: Mapping[str, tuple[SmallObject, ...]] = {
     "breakout": (SmallObject("ball", byte(99, -49), byte(101, 9), (4, 2), (70,)),),
-    # The screen shows the ball where it was up to a frame ago.
-    "pong": (SmallObject("ball", byte(49, -49), byte(54, -20), (16, 2), (14,)),),
+    # The screen shows the ball where it was up to a frame ago. The walls are as white as the ball.
+    "pong": (SmallObject("ball", byte(49, -49), between(byte(54, -20), 34, 178), (16, 2), (14,)),),
     "space_invaders": (
         SmallObject("shot", byte(87, -2), None, (0, 1), (6,)),
         SmallObject("bomb 1", byte(83, -2), byte(81, 2, 2), (16, 1), (6,)),
@@ -146,7 +151,7 @@ SMALL_OBJECTS: Mapping[str, tuple[SmallObject, ...]] = {
         SmallObject(
             "bomb", timed(17, -16), only_if(byte(110, 65), lambda r: r[:, 75] == 128), (8, 1), (24,)
         ),
-        SmallObject("dash", timed(18, -19), None, (0, 8), (12,)),
+        SmallObject("dash", timed(18, -19), at(181), (2, 10), (12,)),
     ),
     "phoenix": (
         SmallObject("shot", byte(93, -71), byte(89, 201, -1), (6, 1), _PHOENIX),
@@ -173,7 +178,7 @@ SMALL_OBJECTS: Mapping[str, tuple[SmallObject, ...]] = {
         ),
         *(
             SmallObject(f"bomb {n + 1}", byte(102 + n, 11), None, (0, 1), (14, 74))
-            for n in range(3)
+            for n in range(4)
         ),
     ),
     "riverraid": (SmallObject("shot", byte(117, -2), byte(50, 162, -1), (9, 3), (28,)),),

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from encoders.artifacts import ArtifactDetectorConfig, centre_surround, check_obs
 
 Range = tuple[int, int]
-MANY = 8
-"""More small parts of one level and area in a frame than these are scenery: stars, dots, debris."""
+MANY = 5
+"""More small parts of one level and area in a frame than these are scenery: stars, debris, figures
+in rows. The console itself has five moving objects."""
 PARTS = 3
 """Most parts of one artifact."""
 SOLID = 0.55
