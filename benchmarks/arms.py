@@ -32,6 +32,7 @@ GAMES = 30
 """Whole games that judge a training."""
 PROTOCOL = to_json(EnvConfig())
 """Of every game: the default."""
+GAME_FLAG = "--env.game"
 KEPT = ("steps", "train_seconds", "mean", "ci95", "median", "episodes", "seed", "scores")
 """What the result of a study keeps of an evaluation."""
 Result = dict[str, Any]
@@ -104,7 +105,7 @@ def run_study(name: str, config: StudyConfig, arms: Mapping[str, Sequence[str]])
     ]
     for training in trainings:  # what cannot be compared is told before the long work
         if training.run.evaluation.exists():
-            _evaluation(training.run)
+            _evaluation(training)
     lock = Lock()
 
     def work(training: Training) -> None:
@@ -155,7 +156,7 @@ def _judge(training: Training, parallel: int) -> Result:
             raise UserError(
                 f"seed {training.seed} of {training.arm} could not be trained in {run.path}"
             )
-    result = _evaluation(run)
+    result = _evaluation(training)
     # A run that was started by hand has no such file.
     commits = run.path / COMMITS
     return {
@@ -168,20 +169,25 @@ def _judge(training: Training, parallel: int) -> Result:
     }
 
 
-def _evaluation(run: RunDirectory) -> Result:
+def _evaluation(training: Training) -> Result:
     """What a run's evaluation says.
 
     Raises:
         UserError: If it was made under another protocol: such scores cannot be compared.
     """
+    path = training.run.evaluation
     try:
-        result: Result = json.loads(run.evaluation.read_text())
+        result: Result = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{run.evaluation} is no evaluation of a run: {error}") from error
-    if result.get("protocol") != PROTOCOL:
+        raise UserError(f"{path} is no evaluation of a run: {error}") from error
+    protocol: dict[str, Any] | None = result.get("protocol")
+    asked = dict(PROTOCOL)
+    if GAME_FLAG in training.flags:  # then the training has found the play area
+        asked["game"] = training.flags[training.flags.index(GAME_FLAG) + 1]
+        asked["play_area"] = (protocol or {}).get("play_area")
+    if protocol != asked:
         raise UserError(
-            f"runs must be judged under the protocol {PROTOCOL}, "
-            f"but {run.evaluation} has {result.get('protocol')}"
+            f"runs must be judged under the protocol {asked}, but {path} has {protocol}"
         )
     return result
 

@@ -21,9 +21,12 @@ def figures(result: Mapping[str, Any]) -> dict[str, float | None]:
         ``steps_per_life``; ``reached_floor_2`` and ``boss_hit``, shares of the games;
         ``boss_energy``, the lowest of a game as a share of its whole, mean; ``floors_cleared``,
         mean of a game; ``ended_by_clock``, share of the lives; ``recall``, live, at the end of the
-        training. None where nothing was counted.
+        training. None where nothing was counted. Of a game whose RAM nobody reads only ``score``
+        and ``recall``.
     """
     games: list[dict[str, Any]] = result["facts"]
+    if not any(games):
+        return {"score": result["mean"], "recall": result["artifact_recall"]}
     steps = sum(result["lengths"])
 
     def events(group: str, event: str, *kinds: str) -> int:
