@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agent.gradients import EncoderGradients, branch_features
+from agent.gradients import GradientsConfig
 from encoders import Autoencoder, AutoencoderConfig
 from encoders.locator import CELL
 from encoders.tracks import MAPS, artifact_maps
@@ -34,14 +34,13 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class ActorCriticConfig(Checked):
-    """The network and who may change its encoder."""
+    """The network, and which loss changes what of it."""
 
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     branch_units: Annotated[int, Within(1, 4096)] = 128
     """Hidden units of the actor and of the critic, each with one such layer on the latent."""
-    encoder_gradients: EncoderGradients = "joint"
-    """Which losses train the encoder: all of them, or the reconstruction alone, so that actor and
-    critic learn on top of whatever the autoencoder sees."""
+    gradients: GradientsConfig = field(default_factory=GradientsConfig)
+    """Which loss trains which part of the network."""
     actor_sees_stage: bool = True
     """Give the actor a last layer of its own for each stage that the game shows. Of all else it
     knows only the latent."""
@@ -155,12 +154,13 @@ class ActorCritic(nn.Module):
         """
         gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
         latent = self.autoencoder.encode(obs, tracks)
-        features = branch_features(latent, self.config.encoder_gradients)
+        features = latent
         if self.autoencoder.track_units:
-            seen = features[:, -self.autoencoder.track_units :]
-            features = torch.cat([features, artifact_maps(seen, self._cells)], dim=1)
+            seen = latent[:, -self.autoencoder.track_units :]
+            features = torch.cat([latent, artifact_maps(seen, self._cells)], dim=1)
         stage = gauges[:, self._stages] if self._stages else gauges.new_ones(len(obs), 1)
-        logits = self.actor(features, stage)
+        logits = self.actor(self.config.gradients.of_actor(features), stage)
+        features = self.config.gradients.of_critic(features)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
         return Prediction(Categorical(logits=logits, validate_args=False), value[:, 0], latent)
 
@@ -176,6 +176,16 @@ class ActorCritic(nn.Module):
         head = self.critic[-1]
         assert isinstance(head, ReturnHead)
         return head
+
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """All parameters by the part of the network that a loss may train."""
+        return {
+            "encoder": [*self.autoencoder.encoder.parameters()],
+            "decoder": [*self.autoencoder.decoder.parameters()],
+            "artifacts": self.autoencoder.parameter_groups()["artifacts"],
+            "actor": [*self.actor.parameters()],
+            "critic": [*self.critic.parameters()],
+        }
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """All parameters by who owns them.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from agent.actor_critic import ActorCritic
 from agent.credit import CreditConfig, credit
+from agent.gradients import backward
 from agent.losses import clipped_policy_loss, value_loss
 from agent.ppo_config import PPOConfig
 from agent.returns import generalized_advantages
@@ -97,15 +98,16 @@ class PPO:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         groups = self.model.parameter_groups()
         apart = groups.pop("artifacts")
+        parts = self.model.parts()
         history: list[Tensor] = []
         names: list[str] = []
         skipped = 0
         for batch in self._minibatches(rollout, advantages, returns):
             losses, metrics = self._losses(batch)
             assert losses.keys() == coefficients.keys()
-            loss = torch.stack([coefficients[name] * losses[name] for name in losses]).sum()
             self.optimizer.zero_grad()
-            loss.backward()
+            scaled = {name: coefficients[name] * loss for name, loss in losses.items()}
+            loss = backward(scaled, self.model.config.gradients, parts)
             norm = nn.utils.get_total_norm(_gradients(groups.values()))
             norm_apart = nn.utils.get_total_norm(_gradients([apart]))
             if not torch.isfinite(loss + norm + norm_apart):

@@ -48,8 +48,8 @@ class PPOConfig(Checked):
     """Factor of the reconstruction loss. With a third of it, large returns drown the artifacts."""
     autoencoder_steps: Annotated[int, Within(0, 10**12)] = 0
     """Agent steps at the start in which only the autoencoder learns, on the images of the
-    untrained policy; actor and critic follow. With ``encoder_gradients=reconstruction`` this is
-    the order "autoencoder first, then the branches on its output"."""
+    untrained policy; actor and critic follow. If the reconstruction alone trains the encoder, this
+    is the order "autoencoder first, then the branches on its output"."""
     max_skipped: Annotated[int, Within(1, 10**9), Role.NEUTRAL] = 100
     """A minibatch whose loss or gradient is NaN or infinite is skipped. So many in a row end the
     training. One bad value spoils a whole rollout, because advantages are normalised over it."""

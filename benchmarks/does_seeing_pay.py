@@ -25,7 +25,10 @@ from experiment.files import write_json
 from monitoring.console import print_table
 from settings import Seed
 
-SEPARATE = ("--model.encoder-gradients", "reconstruction")
+SEPARATE = (
+    *("--model.gradients.policy", "actor", "--model.gradients.entropy", "actor"),
+    *("--model.gradients.value", "critic"),
+)
 UNIFORM = (
     *("--weights.artifact", "1", "--weights.empty", "1"),
     *("--model.autoencoder.locator.count", "0"),

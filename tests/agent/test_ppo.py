@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from agent.credit import CreditConfig
+from agent.gradients import GradientsConfig
 from agent.ppo import PPO, NonFiniteLossError
 from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
@@ -15,6 +16,9 @@ from encoders import (
 )
 from tests.agent.dummy import OBS_SHAPE, put_regions
 from tests.agent.learning import ENVS, STEPS, make_model, make_rollout, moved, snapshot, update
+
+SEPARATE = GradientsConfig(policy=("actor",), entropy=("actor",), value=("critic",))
+"""The autoencoder's loss alone trains the encoder."""
 
 
 def test_the_rewarded_action_becomes_likely():
@@ -45,8 +49,8 @@ def test_the_reconstruction_is_learned():
 
 def test_joint_gradients_train_the_encoder_and_reconstruction_gradients_alone_do_not_mix():
     # Without a reconstruction loss, only "joint" lets actor and critic change the encoder.
-    for setting, expected in (("joint", True), ("reconstruction", False)):
-        model = make_model(encoder_gradients=setting)
+    for gradients, expected in ((GradientsConfig(), True), (SEPARATE, False)):
+        model = make_model(gradients=gradients)
         encoder, actor = snapshot(model.autoencoder.encoder), snapshot(model.actor)
         update(model, make_rollout(model), reconstruction_coef=0.0)
         assert moved(model.autoencoder.encoder, encoder) == expected
@@ -55,7 +59,7 @@ def test_joint_gradients_train_the_encoder_and_reconstruction_gradients_alone_do
 
 def test_the_autoencoder_comes_first_when_asked():
     settings = {"autoencoder_steps": 100}
-    model = make_model(encoder_gradients="reconstruction")
+    model = make_model(gradients=SEPARATE)
     before = {name: snapshot(child) for name, child in model.autoencoder.named_children()}
     before |= {name: snapshot(child) for name, child in model.named_children()}
     update(model, make_rollout(model), steps=99, **settings)
