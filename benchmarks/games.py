@@ -159,9 +159,9 @@ def judge_game(config: GamesConfig, rom: str) -> Outcome:
         for arm in ARMS:
             runs: list[dict[str, float | None]] = []
             for seed in config.seeds:
-                model, _ = train_autoencoder(train.scene, REMEDIES[arm], seed, config.samples)
+                model, std, _ = train_autoencoder(train.scene, REMEDIES[arm], seed, config.samples)
                 drawn = draw_newest(model, encode(model, test.scene))
-                runs.append(fidelity(test, drawn, model.normalizer.std.item(), finder))
+                runs.append(fidelity(test, drawn, std, finder))
                 views.setdefault(arm, drawn.round().clip(0, 255).astype(np.uint8))
             figures[arm] = summary(runs)
     return Outcome(figures, picture(test, views))

@@ -41,6 +41,8 @@ def fidelity(
         - ``position_error_px``: mean distance, in frames with a knife, between the centre of what
           the detector finds in the frame and of what it finds in the reconstruction; None if there
           is no frame in which it finds both.
+        - ``explained_variance``: share of the frames' variance around their mean image that is
+          drawn; 0 if the mean image is drawn.
         - ``background_mse``: mean squared error outside all regions and knives.
         - ``knife_mse``: mean squared error on the knives' own pixels.
     """
@@ -71,6 +73,7 @@ def fidelity(
         "ghosts_after_knife": float(after[ghosts].mean()) if ghosts.any() else None,
         "smear_rate": float((drawn[empty] >= HALF).any(axis=(1, 2)).mean()),
         "position_error_px": float(np.mean(distances)) if distances else None,
+        "explained_variance": 1 - float(error.mean() / (test.frames.var(axis=0).mean() / std**2)),
         "background_mse": float(error[(test.regions == 0) & ~knives].mean()),
         "knife_mse": float(error[knives].mean()),
     }

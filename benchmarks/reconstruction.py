@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ from benchmarks.data import DataConfig, Source, Split, inventory, load
 from benchmarks.knife_fidelity import are_kept, fidelity, recall_by_slot
 from benchmarks.probes import probes
 from benchmarks.provenance import provenance
-from benchmarks.remedies import REMEDIES
+from benchmarks.remedies import REMEDIES, Remedy
 from benchmarks.remedy_training import (
     BATCH,
     draw_frames,
@@ -80,11 +81,17 @@ class ReconstructionBenchmarkConfig(DataConfig):
         """What trains and what judges."""
         return "train", self.judged
 
+    @property
+    def choices(self) -> Mapping[str, Remedy]:
+        """The remedies that there are."""
+        return REMEDIES
+
     def __post_init__(self) -> None:
         """Check every field; raises ValueError naming the field, what is allowed and the value."""
         super().__post_init__()
-        if not self.remedies or not set(self.remedies) <= REMEDIES.keys():
-            raise ValueError(f"remedies must be some of {', '.join(REMEDIES)}, got {self.remedies}")
+        if not self.remedies or not set(self.remedies) <= self.choices.keys():
+            allowed = ", ".join(self.choices)
+            raise ValueError(f"remedies must be some of {allowed}, got {self.remedies}")
 
 
 class Outcome(NamedTuple):
@@ -95,10 +102,19 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Run what has not been run at this commit, write JSON and picture, print the table."""
-    config = tyro.cli(ReconstructionBenchmarkConfig)
+    """Compare the remedies."""
+    compare("reconstruction", tyro.cli(ReconstructionBenchmarkConfig))
+
+
+def compare(name: str, config: ReconstructionBenchmarkConfig) -> None:
+    """Run what has not been run at this commit, write JSON and picture, print the table.
+
+    Args:
+        name: Module of the study.
+        config: Which remedies, how long, and where the files are.
+    """
     check_output(config.json)
-    made_by, begun = provenance("reconstruction"), time.monotonic()
+    made_by, begun = provenance(name), time.monotonic()
     projection = calibrate(EnvConfig(), seed=0)
     test = scene(load(config, config.judged, SOURCES), projection, FINDER)
     load(config, "train", SOURCES)  # made here, once, if it is missing
@@ -155,14 +171,14 @@ def train_and_judge(
             return Outcome(json.loads(str(stored["figures"])), stored["pictures"])
     train, test = _scenes["train"], _scenes[config.judged]
     begun = time.monotonic()
-    model, clipped = train_autoencoder(train, REMEDIES[remedy], seed, config.samples)
+    model, std, clipped = train_autoencoder(train, config.choices[remedy], seed, config.samples)
     seconds = time.monotonic() - begun
     probed = train.thinned(PROBED)
     train_latents, latents = encode(model, probed), encode(model, test)
     drawn = draw_newest(model, latents)
     of_knives = draw_newest(model, train_latents[[knife.step for knife in probed.knives]])
     figures = (
-        fidelity(test, drawn, model.normalizer.std.item(), FINDER)
+        fidelity(test, drawn, std, FINDER)
         | recall_by_slot(test, lambda rows: draw_frames(model, latents[rows]))
         | body_fidelity(test, drawn)
         | probes(probed, train_latents.numpy(), test, latents.numpy())
@@ -222,6 +238,7 @@ SHOWN = {
     "ghosts_after_knife": "ghosts after a knife",
     "smear_rate": "smear rate",
     "position_error_px": "position, px",
+    "explained_variance": "explained",
     "background_mse": "background",
     "knife_mse": "knife MSE",
     "player_psnr_db": "player, dB",

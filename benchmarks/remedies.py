@@ -15,7 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders import ArtifactWeightsConfig, LocatorConfig, artifact_weights
+from encoders import (
+    ArtifactWeightsConfig,
+    EncoderConfig,
+    LocatorConfig,
+    Normalizer,
+    artifact_weights,
+)
 from envs import STACK
 from envs.projection import BACKGROUND
 
@@ -86,6 +92,10 @@ class Remedy(NamedTuple):
     """How many times as often as others an observation with an artifact is drawn."""
     tracks: int = 0
     """Artifacts that have units of their own."""
+    latent_dim: int = EncoderConfig().latent_dim
+    """Units of the encoder's tanh layer."""
+    normalize: Callable[[Normalizer], None] | None = None
+    """Changes the fitted normaliser in place, if it should be another one."""
 
 
 REMEDIES: dict[str, Remedy] = {

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from benchmarks.remedies import Remedy
 from benchmarks.scene import Scene
-from encoders import ArtifactWeightsConfig, Autoencoder, AutoencoderConfig, LocatorConfig
+from encoders import (
+    ArtifactWeightsConfig,
+    Autoencoder,
+    AutoencoderConfig,
+    EncoderConfig,
+    LocatorConfig,
+)
 from envs import STACK
 
 BATCH = 32
@@ -22,6 +28,8 @@ class Trained(NamedTuple):
     """An autoencoder, and how its training went."""
 
     model: Autoencoder
+    std: float
+    """How many grey levels one normalised unit is by default, whatever the remedy makes of it."""
     clipped: float
     """Share of the steps whose gradient was longer than ``MAX_GRAD_NORM``."""
 
@@ -31,10 +39,13 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     # The autoencoder of the product, but in float32: not every processor has bfloat16.
-    locator = LocatorConfig(count=remedy.tracks)
+    locator, encoder = LocatorConfig(count=remedy.tracks), EncoderConfig(remedy.latent_dim)
     obs_shape = STACK, *train.frames.shape[1:]
-    model = Autoencoder(obs_shape, AutoencoderConfig(bfloat16=False, locator=locator))
+    model = Autoencoder(obs_shape, AutoencoderConfig(encoder, bfloat16=False, locator=locator))
     model.fit_normalizer(torch.from_numpy(train.frames[::4]))
+    std = model.normalizer.std.item()
+    if remedy.normalize:
+        remedy.normalize(model.normalizer)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-5, fused=True)
     limited = model.parameter_groups()["autoencoder"]  # what finds artifacts needs no limit
     has_artifact = np.asarray(train.regions.any(axis=(1, 2)), np.bool_)
@@ -50,7 +61,7 @@ def train_autoencoder(train: Scene, remedy: Remedy, seed: int, samples: int) -> 
         _loss(model, remedy, obs, regions).backward()
         clipped += bool(nn.utils.clip_grad_norm_(limited, MAX_GRAD_NORM) > MAX_GRAD_NORM)
         optimizer.step()
-    return Trained(model, clipped / steps)
+    return Trained(model, std, clipped / steps)
 
 
 def _loss(model: Autoencoder, remedy: Remedy, obs: Tensor, regions: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ def test_a_perfect_reconstruction():
         "ghosts_after_knife": None,
         "smear_rate": 0.0,
         "position_error_px": 0.0,
+        "explained_variance": 1.0,
         "background_mse": 0.0,
         "knife_mse": 0.0,
     }
@@ -90,6 +91,13 @@ def test_knives_that_the_detector_misses_are_neither_ghosts_nor_background():
     figures = fidelity(scene, scene.frames.astype(np.float32), 10.0, FINDER)
     assert figures["ghost_rate"] == figures["smear_rate"] == 0.0
     assert fidelity(scene, drawn, 10.0, FINDER)["background_mse"] == 0.0
+
+
+def test_the_mean_image_explains_nothing():
+    scene = make_scene(0)
+    mean = np.broadcast_to(scene.frames.mean(axis=0, dtype=np.float32), scene.frames.shape)
+    explained = fidelity(scene, mean, 10.0, FINDER)["explained_variance"]
+    assert explained == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_detector_sees_what_came_before_a_frame():
