@@ -44,6 +44,7 @@ from benchmarks.remedy_training import (
 )
 from benchmarks.scene import Scene, scene
 from encoders import ArtifactDetectorConfig, make_finder
+from encoders.latents import latent_metrics
 from envs import EnvConfig, Projection, calibrate
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import check_output, exit_code
@@ -181,10 +182,13 @@ def train_and_judge(
         fidelity(test, drawn, std, FINDER)
         | recall_by_slot(test, lambda rows: draw_frames(model, latents[rows]))
         | body_fidelity(test, drawn)
+        | latent_metrics(latents[:, : model.config.encoder.latent_dim])
         | probes(probed, train_latents.numpy(), test, latents.numpy())
         | {
             "train_knife_recall": float(are_kept(probed.knives, of_knives).mean()),
             "clipped_share": clipped,
+            "free_parameters": (parameters := sum(one.numel() for one in model.parameters())),
+            "samples_per_parameter": len(train.frames) / parameters,
             "training_seconds": seconds,
         }
     )
@@ -246,6 +250,10 @@ SHOWN = {
     "probe_r2_x": "probe R2 of x",
     "probe_mlp_r2_x": "the same, MLP",
     "probe_presence_auc": "probe AUC",
+    "latent/effective_rank": "effective rank",
+    "latent/dead_units": "dead units",
+    "latent/saturated": "saturated",
+    "samples_per_parameter": "frames a parameter",
     "clipped_share": "clipped steps",
 }
 """Figures in the table, and what they are called there."""
