@@ -13,7 +13,7 @@ from agent.losses import clipped_policy_loss, value_loss
 from agent.ppo_config import PPOConfig
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig
+from encoders import ArtifactWeightsConfig, AutoencoderLoss, perturb
 
 
 class NonFiniteLossError(RuntimeError):
@@ -193,9 +193,7 @@ class PPO:
         entropy = policy.entropy().mean()
         count = len(batch.regions)
         std = self.model.returns.std
-        drawing = self.model.autoencoder.loss(
-            latent[:count], batch.obs[:count], batch.regions, self.weights
-        )
+        drawing = self._draw(latent[:count], batch)
         losses = {
             "policy": clipped_policy_loss(
                 log_probs, batch.old_log_probs, batch.advantages, self.config.clip
@@ -215,6 +213,15 @@ class PPO:
                 "loss/reconstruction_unweighted": drawing.unweighted,
             }
         return losses, metrics
+
+    def _draw(self, latent: Tensor, batch: Minibatch) -> AutoencoderLoss:
+        """What the autoencoder loses of the first D observations, (D, Z); maybe when perturbed."""
+        count, autoencoder = len(latent), self.model.autoencoder
+        obs, regions = batch.obs[:count], batch.regions
+        if self.config.perturbation.is_on:
+            shown, obs, regions = perturb(obs, regions, self.config.perturbation)
+            latent = autoencoder.encode(shown, batch.tracks[:count])
+        return autoencoder.loss(latent, obs, regions, self.weights)
 
 
 def _gradients(groups: Iterable[list[nn.Parameter]]) -> list[Tensor]:

@@ -1,8 +1,9 @@
 """What a learner is told: sizes of rollouts and steps, and the factors of its losses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from encoders import PerturbationConfig
 from settings import Checked, Role, Within
 
 
@@ -58,6 +59,8 @@ class PPOConfig(Checked):
     reward_scale: Annotated[float, Within(0, 10**6)] = 0.01
     """Learning sees the score times this factor. With 0 a training finds it: the mean size of the
     rewards in random play becomes 1. This is the default of every game but Kung-Fu Master."""
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
+    """What is done to observations before they are encoded to be drawn."""
     reward_clip: Annotated[tuple[float, float], Within(-(10**6), 10**6)] = (-1.0, 10.0)
     """Learning sees scaled rewards cut to this range; reported scores are always raw."""
 

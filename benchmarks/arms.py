@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from benchmarks.figures import figures
 from benchmarks.provenance import commit, machine, provenance
@@ -57,6 +57,29 @@ class StudyConfig(Checked):
     add: bool = False
     """Keep the trainings that the file holds, whatever commit made them, and make only those that
     it lacks."""
+
+
+@dataclass(frozen=True)
+class ChosenArms(StudyConfig):
+    """A study of some of the arms that there are."""
+
+    CHOICES: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Flags of ``train.py`` by the name of the arm."""
+
+    arms: tuple[str, ...] = ()
+    """Which arms; all if none is named."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises UserError naming the field, what is allowed and the value."""
+        super().__post_init__()
+        for arm in self.arms:
+            if arm not in self.CHOICES:
+                raise UserError(f"arms must be of {', '.join(self.CHOICES)}, got {arm}")
+
+    @property
+    def chosen(self) -> dict[str, Sequence[str]]:
+        """The arms with their flags."""
+        return {arm: self.CHOICES[arm] for arm in self.arms or self.CHOICES}
 
 
 class Training(NamedTuple):

@@ -7,16 +7,16 @@ Example:
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import tyro
 
-from benchmarks.arms import StudyConfig, run_study
+from benchmarks.arms import ChosenArms, run_study
 from benchmarks.figures import figures_table
 from experiment.command_line import exit_code
-from experiment.errors import UserError
 from monitoring.console import print_table
 
 NO_DAMAGE = ("--credit.damage", "0")
@@ -33,27 +33,18 @@ ARMS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class CreditStudyConfig(StudyConfig):
+class CreditStudyConfig(ChosenArms):
     """Train and judge every arm; a run that is already there is resumed or reused."""
 
+    CHOICES: ClassVar[Mapping[str, Sequence[str]]] = ARMS
     runs: Path = Path("runs/credit")
     """Directory of the runs: one directory for each arm, in it one for each seed."""
-    arms: tuple[str, ...] = tuple(ARMS)
-    """Which arms."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raises UserError naming the field, what is allowed and the value."""
-        super().__post_init__()
-        for arm in self.arms:
-            if arm not in ARMS:
-                raise UserError(f"arms must be of {', '.join(ARMS)}, got {arm}")
 
 
 def main() -> None:
     """Run the study, write the JSON and print the table."""
     config = tyro.cli(CreditStudyConfig)
-    result = run_study("credit", config, {arm: ARMS[arm] for arm in config.arms})
-    print_table(figures_table(result["arms"]))
+    print_table(figures_table(run_study("credit", config, config.chosen)["arms"]))
 
 
 if __name__ == "__main__":

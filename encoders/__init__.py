@@ -14,6 +14,7 @@ from encoders.encoder import Encoder, EncoderConfig
 from encoders.foreground import ForegroundDetector
 from encoders.locator import Locator, LocatorConfig
 from encoders.normalizer import Normalizer
+from encoders.perturbation import PerturbationConfig, perturb
 from encoders.regions import RegionFinder, make_finder
 from encoders.sprites import Sprites
 from encoders.tracks import Points
@@ -34,6 +35,7 @@ __all__ = [
     "Locator",
     "LocatorConfig",
     "Normalizer",
+    "PerturbationConfig",
     "Points",
     "ReconstructionLoss",
     "RegionFinder",
@@ -41,6 +43,7 @@ __all__ = [
     "artifact_weights",
     "make_finder",
     "outer_product_loss",
+    "perturb",
     "pixel_weights",
     "weighted_mse",
 ]

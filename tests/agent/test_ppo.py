@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from agent import ppo as ppo_module
 from agent.credit import CreditConfig
 from agent.gradients import GradientsConfig
 from agent.ppo import PPO, NonFiniteLossError
 from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
-from encoders import (
-    ArtifactWeightsConfig,
-)
+from encoders import ArtifactWeightsConfig, PerturbationConfig
 from tests.agent.dummy import OBS_SHAPE, put_regions
 from tests.agent.learning import ENVS, STEPS, make_model, make_rollout, moved, snapshot, update
 
@@ -70,6 +69,43 @@ def test_the_autoencoder_comes_first_when_asked():
     update(model, make_rollout(model), steps=100, **settings)
     assert moved(model.actor, before["actor"])
     assert moved(model.critic, before["critic"])
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_perturbed_picture_trains_the_autoencoder_and_not_the_policy(clean: bool, monkeypatch):
+    seen: list[torch.Tensor] = []
+
+    def perturbed(obs, regions, config):
+        assert config.noise == 9.0
+        target = obs if config.clean_target else torch.zeros_like(obs)
+        seen.append(target)
+        return torch.full_like(obs, 7), target, regions
+
+    monkeypatch.setattr(ppo_module, "perturb", perturbed)
+    model = make_model()
+    shown: list[torch.Tensor] = []
+    encode = type(model.autoencoder).encode
+    monkeypatch.setattr(
+        type(model.autoencoder),
+        "encode",
+        lambda self, obs, tracks=None: shown.append(obs) or encode(self, obs, tracks),
+    )
+    targets: list[torch.Tensor] = []
+    loss = type(model.autoencoder).loss
+    monkeypatch.setattr(
+        type(model.autoencoder),
+        "loss",
+        lambda self, latent, obs, *rest: targets.append(obs) or loss(self, latent, obs, *rest),
+    )
+    rollout = make_rollout(model)
+    shown.clear()
+    noise = PerturbationConfig(noise=9.0, clean_target=clean)
+    update(model, rollout, num_minibatches=1, perturbation=noise)
+    policy, drawn = shown
+    assert policy.float().std() > 50  # the policy saw what it acted on
+    assert (drawn == 7).all()
+    assert len(drawn) == len(seen[0]) <= len(policy)
+    assert torch.equal(targets[0], seen[0])
 
 
 def test_a2c_is_one_step_with_a_ratio_of_one():
