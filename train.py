@@ -32,6 +32,7 @@ from monitoring.console import ProgressLine, describe_projection, make_console
 from monitoring.film import film_rate, record_film
 from monitoring.gauges import gauge_metrics
 from monitoring.monitor import Monitor
+from monitoring.validation import Overfitting, validation_metrics
 from settings import Role, flat, names_with, to_json
 
 
@@ -123,7 +124,7 @@ def build(
     )
     envs = make_env_parts(config.env, state.projection, config.num_envs)
     seed = config.game_seed(state.statistics.updates)
-    collector = Collector(envs, model, state.finder, rollout, seed)
+    collector = Collector(envs, model, state.finder, rollout, seed, config.validation_share)
     if not state.resumed:
         model.autoencoder.fit_normalizer(rollout.frames[0])
     view = AgentView(SingleEnv(state.projection, config.env), model, state.finder, config.weights)
@@ -140,6 +141,7 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
     state, statistics, model = training.state, training.state.statistics, training.state.model
     rollout, view, monitor = training.rollout, training.view, training.monitor
     progress = ProgressLine(console, statistics.steps, config.total_steps)
+    overfitting = Overfitting()
     clock = time.monotonic()
     try:
         while statistics.steps < config.total_steps and not stop.requested:
@@ -149,6 +151,9 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             fidelity = artifact_fidelity(
                 model.autoencoder, state.finder, *rollout.fidelity_sample()
             )
+            if config.validation_share:
+                parts = model.autoencoder, state.finder, rollout, config.weights
+                metrics |= validation_metrics(*parts)
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
             metrics |= gauge_metrics(rollout, game_of(config.env).gauge_names)
@@ -157,6 +162,8 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
             monitor.scalars(metrics, steps)
             monitor.remember(rollout)
             progress.update(steps, metrics)
+            if warning := overfitting.watch(metrics.get("validation/gap")):
+                console.print(warning)
             complete = steps >= config.total_steps
             if complete or passed(config.checkpoint_interval, before, steps):
                 try:

@@ -38,6 +38,7 @@ class Collector:
         finder: RegionFinder,
         rollout: Rollout,
         seed: int,
+        held_out: float = 0.0,
     ) -> None:
         """Reset the environments from ``seed`` and place their first frames in ``rollout``.
 
@@ -48,13 +49,14 @@ class Collector:
             finder: Looks at every new frame once.
             rollout: Filled anew by every ``collect``.
             seed: Seed of the environments and of the actions.
+            held_out: Share of the episodes that the autoencoder must not learn from.
         """
         self.rollout = rollout
         self._parts: list[Part] = []
         first = 0
         for part in envs:
             columns = rollout.part(first, first + part.num_envs)
-            self._parts.append(Part(part, model, finder, columns, seed + first))
+            self._parts.append(Part(part, model, finder, columns, seed + first, held_out))
             first += part.num_envs
         assert first == rollout.num_envs
         in_parallel([part.begin for part in self._parts])
@@ -79,6 +81,7 @@ class Part:
         finder: RegionFinder,
         rollout: Rollout,
         seed: int,
+        held_out: float,
     ) -> None:
         """As for Collector, with the environments and the rollout's columns of this part."""
         self.envs, self.model = envs, model
@@ -86,11 +89,14 @@ class Part:
         self.device = rollout.frames.device
         self.seed = seed
         self.generator = torch.Generator(self.device).manual_seed(seed)
+        self._share, self._holder = held_out, np.random.default_rng(seed)
+        self._held_out = np.zeros(envs.num_envs, np.bool_)
 
     def begin(self, _pulse: Pulse) -> None:
         """Reset the environments and place their first frames."""
         self._obs, infos = self.envs.reset(seed=self.seed)
         self._gauges = self._to_device(infos["gauges"])
+        self._hold_out(np.ones_like(self._held_out))
         self.rollout.begin(*self._newest(self._obs))
         self._tracks = self.rollout.tracks[0]
         autoencoder = self.model.autoencoder
@@ -108,6 +114,7 @@ class Part:
             if not pulse.beat():
                 break
             rollout.gauges[t], rollout.tracks[t] = self._gauges, self._tracks
+            rollout.held_out[t] = self._to_device(self._held_out)
             policy, rollout.values[t], _ = self._predict()
             actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())
@@ -119,6 +126,7 @@ class Part:
             rollout.terminated[t] = self._to_device(terminated)
             rollout.truncated[t] = self._to_device(truncated)
             ended = terminated | truncated
+            self._hold_out(ended)
             begins = self._to_device(ended)
             frames, regions, has_artifact = self._newest(self._obs)
             rollout.add_frame(t, frames, regions, has_artifact, begins)
@@ -137,6 +145,12 @@ class Part:
         for t, cut, value in bootstraps:
             rollout.next_values[t, cut] = value
         return episodes
+
+    def _hold_out(self, begins: NDArray[np.bool_]) -> None:
+        """Choose among the episodes that begin, (N,), those that are held out."""
+        if self._share and begins.any():
+            chosen = self._holder.random(len(begins)) < self._share
+            self._held_out = np.where(begins, chosen, self._held_out)
 
     def _predict(self) -> Prediction:
         return self.model(self._to_device(self._obs), self._gauges, self._tracks)

@@ -155,8 +155,8 @@ class PPO:
         Some observations are also reconstructed: those of every C-th step, which together hold
         every frame once but for the few around an episode's end. If artifacts have no units of
         their own, so are those with any artifact, because these are rare and hardest to learn. With
-        artifacts everywhere that is the whole rollout, C times the decoder's work. They are dealt
-        evenly to the minibatches and stand first in each.
+        artifacts everywhere that is the whole rollout, C times the decoder's work. What is held out
+        is none of them. They are dealt evenly to the minibatches and stand first in each.
         """
         config, device = self.config, rollout.frames.device
         indices = torch.arange(rollout.size, device=device)
@@ -164,6 +164,7 @@ class PPO:
         reconstructed = every_frame
         if not self.model.autoencoder.locator:
             reconstructed = every_frame | rollout.any_artifact
+        reconstructed = reconstructed & ~rollout.held_out.flatten()
         old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
         advantages, returns = advantages.flatten(), returns.flatten()
         for _ in range(config.num_epochs):
@@ -217,6 +218,9 @@ class PPO:
     def _draw(self, latent: Tensor, batch: Minibatch) -> AutoencoderLoss:
         """What the autoencoder loses of the first D observations, (D, Z); maybe when perturbed."""
         count, autoencoder = len(latent), self.model.autoencoder
+        if not count:  # all of it is held out
+            nothing = latent.sum()
+            return AutoencoderLoss(nothing, nothing, nothing)
         obs, regions = batch.obs[:count], batch.regions
         if self.config.perturbation.is_on:
             shown, obs, regions = perturb(obs, regions, self.config.perturbation)

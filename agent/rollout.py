@@ -60,6 +60,8 @@ class Rollout:
         self.changes = torch.zeros(*steps, NUM_CHANGES, device=device)  # that the actions brought
         self.terminated = torch.zeros(steps, dtype=torch.bool, device=device)
         self.truncated = torch.zeros(steps, dtype=torch.bool, device=device)
+        # Whether the autoencoder must not learn from the observations.
+        self.held_out = torch.zeros(steps, dtype=torch.bool, device=device)
 
     def part(self, first: int, last: int) -> Self:
         """The same memory, but only environments ``first`` to ``last - 1``."""
@@ -146,14 +148,23 @@ class Rollout:
         """
         return spread((self.has_artifact.flatten() == artifact).nonzero().flatten(), count)
 
-    def fidelity_sample(self) -> tuple[Tensor, Tensor]:
+    def sample(self, count: int, *, held_out: bool) -> Tensor:
+        """Flat indices (B,) int64 of evenly spaced observations that are held out, or are not."""
+        return spread((self.held_out.flatten() == held_out).nonzero().flatten(), count)
+
+    def fidelity_sample(self, *, held_out: bool = False) -> tuple[Tensor, Tensor]:
         """What ``artifact_fidelity`` compares: as many frames with an artifact as without.
+
+        Args:
+            held_out: Whether they are those that the autoencoder does not learn from.
 
         Returns:
             Observations (B, C, H, W) uint8 and the regions of their newest frames, (B, H, W) uint8.
         """
         count = max(FIDELITY_FEWEST, self.size // FIDELITY_SHARE)
-        indices = torch.cat([self.spread(count, artifact=has) for has in (True, False)])
+        kind, has_artifact = self.held_out.flatten() == held_out, self.has_artifact.flatten()
+        chosen = (kind & (has_artifact == has) for has in (True, False))
+        indices = torch.cat([spread(one.nonzero().flatten(), count) for one in chosen])
         return self.observations(indices), self.observation_regions(indices)[:, -1]
 
     def _gather(self, rows: Tensor, indices: Tensor) -> Tensor:

@@ -52,6 +52,9 @@ class TrainConfig(Checked):
     algorithm: Literal["ppo", "a2c"] = "ppo"
     """PPO, or A2C: the same learner with one epoch over one minibatch of a short rollout. Sets the
     defaults of the ``ppo`` group."""
+    validation_share: Annotated[float, Within(0, 0.5)] = 0.0
+    """Share of the games from which the autoencoder does not learn. Curves of its error, recall and
+    ghosts in them then show what it has learned by heart. Actor and critic learn from all games."""
     image_interval: Annotated[Steps, Role.NEUTRAL] = 25_000
     """Steps between two image grids and histograms in TensorBoard."""
     film_interval: Annotated[Steps, Role.NEUTRAL] = 100_000

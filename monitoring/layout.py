@@ -10,13 +10,22 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
         "explained variance of the value": ["value/explained_variance"],
     },
     "Reconstruction": {
-        "error": ["loss/reconstruction$", "loss/reconstruction_unweighted"],
+        "error": [
+            "loss/reconstruction$",
+            "loss/reconstruction_unweighted",
+            "validation/reconstruction",
+        ],
         "effective rank of the latent": ["latent/effective_rank"],
         "dead units": ["latent/dead_units"],
         "saturated activations": ["latent/saturated"],
     },
     "Artifacts": {
-        "kept, and ghosts": ["artifacts/recall$", "artifacts/ghost_rate"],
+        "kept, and ghosts": [
+            "artifacts/recall$",
+            "artifacts/ghost_rate",
+            "validation/recall",
+            "validation/ghost_rate",
+        ],
         "loss of locator and sprites": ["loss/artifacts"],
         "frames with an artifact": ["artifacts/frames"],
     },

@@ -46,7 +46,9 @@ def make_rollout(model: ActorCritic, num_envs: int) -> Rollout:
     return Rollout(STEPS, num_envs, OBS_SHAPE, torch.device("cpu"), *sizes)
 
 
-def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], ActorCritic]:
+def make_collector(
+    *lengths: list[int], held_out: float = 0.0
+) -> tuple[Collector, list[RecordingEnv], ActorCritic]:
     """A collector over one part of the environments for each list of episode lengths."""
     torch.manual_seed(0)
     parts = [RecordingEnv(part) for part in lengths]
@@ -54,7 +56,7 @@ def make_collector(*lengths: list[int]) -> tuple[Collector, list[RecordingEnv], 
     model = ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, GAUGES)
     rollout = make_rollout(model, sum(map(len, lengths)))
     finder = make_finder(ArtifactDetectorConfig())
-    return Collector(parts, model, finder, rollout, seed=0), parts, model
+    return Collector(parts, model, finder, rollout, 0, held_out), parts, model
 
 
 def side_by_side(parts: list[list[np.ndarray]]) -> np.ndarray:
@@ -71,6 +73,31 @@ def test_gathered_stacks_equal_the_environments_own():
         found = collector.rollout.observations(indices).numpy().reshape(STEPS, 4, *OBS_SHAPE)
         observed = side_by_side([part.observations for part in parts])
         np.testing.assert_array_equal(found, observed[k * STEPS : (k + 1) * STEPS])
+
+
+def test_whole_episodes_are_held_out_and_about_as_many_as_asked():
+    collector, _, _ = make_collector([3] * 20, [3] * 20, held_out=0.25)
+    chosen, episodes = 0, 0
+    carried = None
+    for _ in range(10):
+        collector.collect()
+        held = collector.rollout.held_out
+        ended = collector.rollout.terminated | collector.rollout.truncated
+        if carried is not None:
+            assert torch.equal(held[0][~carried[1]], carried[0][~carried[1]])
+        same = held[1:] == held[:-1]
+        assert same[~ended[:-1]].all()
+        chosen += int(held[ended].sum())
+        episodes += int(ended.sum())
+        carried = held[-1].clone(), ended[-1].clone()
+    assert episodes > 900
+    assert chosen / episodes == pytest.approx(0.25, abs=0.04)
+
+
+def test_nothing_is_held_out_by_default():
+    collector, _, _ = make_collector([3, 5], [2, 100])
+    collector.collect()
+    assert not collector.rollout.held_out.any()
 
 
 def test_actions_rewards_and_ends_are_stored_as_they_were():
