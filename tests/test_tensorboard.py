@@ -31,7 +31,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(film, "LENGTH", 5)
         patch.setattr(film, "PATIENCE", 150)  # the first steps of a game show an empty floor
-        assert train.main(["--run-dir", str(logdir / "first"), *FLAGS]) == 0
+        held_out = ["--validation-share", "0.5"]  # so that its curves are there, too
+        assert train.main(["--run-dir", str(logdir / "first"), *FLAGS, *held_out]) == 0
         other = ["--weights.artifact", "5", "--total-steps", "64", "--evaluation-games", "0"]
         assert train.main(["--run-dir", str(logdir / "second"), *FLAGS, *other]) == 0
     with server(logdir) as found:

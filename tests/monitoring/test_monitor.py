@@ -141,6 +141,8 @@ def test_a_run_is_a_row_of_hparams_and_has_its_layout_and_text(tmp_path: Path):
     assert layout.category[2].chart[0].multiline.tag == [
         "artifacts/recall$",
         "artifacts/ghost_rate",
+        "validation/recall",
+        "validation/ghost_rate",
     ]
 
 
