@@ -19,6 +19,7 @@ from tools.screenshots import PAGES, browser, find_browser, open_page, server
 FLAGS = [
     "--num-envs", "4", "--ppo.num-steps", "16", "--ppo.num-minibatches", "2",
     "--model.autoencoder.encoder.channels", "4", "4", "--image-interval", "4000",
+    "--validation-share", "0.5",  # so that its curves are there, too
     "--film-interval", "4000", "--total-steps", "8000", "--evaluation-games", "1",
 ]  # fmt: skip
 """Random play for so long shows knives and ends games."""
@@ -31,8 +32,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(film, "LENGTH", 5)
         patch.setattr(film, "PATIENCE", 150)  # the first steps of a game show an empty floor
-        held_out = ["--validation-share", "0.5"]  # so that its curves are there, too
-        assert train.main(["--run-dir", str(logdir / "first"), *FLAGS, *held_out]) == 0
+        assert train.main(["--run-dir", str(logdir / "first"), *FLAGS]) == 0
         other = ["--weights.artifact", "5", "--total-steps", "64", "--evaluation-games", "0"]
         assert train.main(["--run-dir", str(logdir / "second"), *FLAGS, *other]) == 0
     with server(logdir) as found:
