@@ -124,7 +124,9 @@ def build(
     )
     envs = make_env_parts(config.env, state.projection, config.num_envs)
     seed = config.game_seed(state.statistics.updates)
-    collector = Collector(envs, model, state.finder, rollout, seed, config.validation_share)
+    collector = Collector(
+        envs, model, state.finder, rollout, seed, held_out=config.validation_share
+    )
     if not state.resumed:
         model.autoencoder.fit_normalizer(rollout.frames[0])
     view = AgentView(SingleEnv(state.projection, config.env), model, state.finder, config.weights)

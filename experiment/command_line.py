@@ -109,9 +109,9 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
 def check_resumable(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError unless a training can go on from ``checkpoint``."""
     config = checkpoint.read(TrainConfig, "config")
-    checkpoint.check_made_with(training_sources(config.env, make_finder(config.detector)))
+    finder = make_finder(config.detector, checkpoint.read(Projection, "projection"))
+    checkpoint.check_made_with(training_sources(config.env, finder))
     checkpoint.read(RunStatistics, "statistics")
-    checkpoint.read(Projection, "projection")
     model = make_model(config)
     restore_model(checkpoint, model)
     restore_optimizer(checkpoint, PPO(model, config.ppo, config.weights, config.credit).optimizer)

@@ -69,9 +69,9 @@ def in_one_go(run_dir: Path, monkeypatch: pytest.MonkeyPatch, *flags: str) -> Ch
     init, collect, updates = Collector.__init__, Collector.collect, 0
     arguments = []
 
-    def remember(self, *args) -> None:
+    def remember(self, *args, **settings) -> None:
         arguments[:] = args
-        init(self, *args)
+        init(self, *args, **settings)
 
     def renew(self):
         nonlocal updates

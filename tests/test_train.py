@@ -132,9 +132,9 @@ def test_every_resumption_and_every_seed_plays_other_games(tmp_path: Path, monke
     played: list[int] = []
 
     class Recorded(Collector):
-        def __init__(self, *args) -> None:
+        def __init__(self, *args, **settings) -> None:
             played.append(args[-1])
-            super().__init__(*args)
+            super().__init__(*args, **settings)
 
     monkeypatch.setattr(train, "Collector", Recorded)
     assert run(tmp_path, *TINY, "--total-steps", "32") == 0
