@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import games
 from benchmarks.game_scene import GameScene, Seen, game_scene
+from benchmarks.object_fidelity import detection, fidelity, is_kept
 from benchmarks.scene import Scene
 from encoders import ArtifactDetectorConfig, make_finder
 from envs import EnvConfig, calibrate, game_of
@@ -46,9 +47,9 @@ def test_precision_and_recall_count_parts_and_objects():
     pixels[0, 5, 5] = 1  # a pixel of the first
     pixels[0, 15, 15] = 1  # nothing is there
     pixels[1, 8, 9] = 1  # beside the third: right, but it does not recall it
-    found = games.detection(pixels, objects)
+    found = detection(pixels, objects)
     assert found == {"parts": 3, "precision": pytest.approx(2 / 3), "recall": pytest.approx(1 / 3)}
-    nothing = games.detection(pixels * 0, [])
+    nothing = detection(pixels * 0, [])
     assert nothing == {"parts": 0, "precision": None, "recall": None}
 
 
@@ -59,7 +60,7 @@ def test_an_object_is_kept_with_half_of_its_contrast(level: int, kept: bool):
     frame[own] = 255
     drawn = np.full(SIZE, 128, np.float32)
     drawn[own] = level
-    assert games.is_kept(frame, drawn, own) == kept
+    assert is_kept(frame, drawn, own) == kept
 
 
 def test_fidelity_tells_kept_objects_ghosts_and_the_background_s_error():
@@ -68,7 +69,7 @@ def test_fidelity_tells_kept_objects_ghosts_and_the_background_s_error():
     drawn = test.scene.frames.astype(np.float32)
     drawn[3][test.objects[1].own] = 128  # lost
     drawn[2, 10:12, 20:22] = 255  # a ghost
-    figures = games.fidelity(test, drawn, 2.0, finder)
+    figures = fidelity(test, drawn, 2.0, finder)
     assert figures["recall"] == 0.5
     assert figures["ghost_rate"] == 0.5  # of two empty frames
     outside = 4 * 600 - 2 * 16  # without two regions of 4 x 4
