@@ -114,7 +114,8 @@ class Part:
             if not pulse.beat():
                 break
             rollout.gauges[t], rollout.tracks[t] = self._gauges, self._tracks
-            rollout.held_out[t] = self._to_device(self._held_out)
+            if self._share:
+                rollout.held_out[t] = self._to_device(self._held_out)
             policy, rollout.values[t], _ = self._predict()
             actions = sample(policy, self.generator)
             self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())

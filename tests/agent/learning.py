@@ -39,6 +39,15 @@ def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
     return rollout
 
 
+def with_tracks(model: ActorCritic) -> Rollout:
+    """The same, with what a model with tracks finds in the images."""
+    rollout = make_rollout(model)
+    obs = rollout.observations(torch.arange(rollout.size))
+    tracks = model.autoencoder.track(model.autoencoder.locate(obs))
+    rollout.tracks = tracks.view(STEPS, ENVS, -1)
+    return rollout
+
+
 def snapshot(module: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in module.parameters()]
 

@@ -15,8 +15,7 @@ from agent.ppo_config import PPOConfig
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
 from experiment.command_line import parse
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
-from tests.agent.learning import STEPS
-from tests.agent.test_learning_with_tracks import with_tracks
+from tests.agent.learning import STEPS, with_tracks
 
 DEFAULT = GradientsConfig()
 LOSSES = [field.name for field in fields(GradientsConfig)]

@@ -7,7 +7,6 @@ from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
-from agent.rollout import Rollout
 from encoders import (
     ArtifactWeightsConfig,
     Autoencoder,
@@ -17,7 +16,7 @@ from encoders import (
     LocatorConfig,
 )
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
-from tests.agent.learning import ENVS, STEPS, make_rollout, update
+from tests.agent.learning import ENVS, STEPS, update, with_tracks
 
 
 def make_model() -> ActorCritic:
@@ -25,14 +24,6 @@ def make_model() -> ActorCritic:
     parts = EncoderConfig(channels=(4, 8)), DecoderConfig(), False
     config = AutoencoderConfig(*parts, LocatorConfig(count=2))
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, ActorCriticConfig(config))
-
-
-def with_tracks(model: ActorCritic) -> Rollout:
-    rollout = make_rollout(model)
-    obs = rollout.observations(torch.arange(rollout.size))
-    tracks = model.autoencoder.track(model.autoencoder.locate(obs))
-    rollout.tracks = tracks.view(STEPS, ENVS, -1)
-    return rollout
 
 
 def test_with_tracks_every_frame_is_drawn_once_and_no_more_for_its_artifact():

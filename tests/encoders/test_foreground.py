@@ -58,6 +58,11 @@ def test_of_many_games_each_has_its_own():
     assert found[2, 2:6, 40:42].all()
 
 
+def test_what_ends_one_frame_and_begins_the_next_is_not_one_thing():
+    below, above = (before_it((row, 30, 0), size=(2, 2)) for row in (HEIGHT - 2, 0))
+    assert not detector()(np.concatenate([below, above])).any()
+
+
 def test_what_rests_is_scenery():
     resting = before_it((24, 30, 0), moved=False)
     assert not detector()(resting).any()
@@ -124,6 +129,10 @@ def test_more_than_five_of_a_kind_in_a_frame_are_scenery():
     assert not detector()(many).any()
     one_of_another_level = before_it(*((*place, 0) for place in places[:6]), (34, 20, 255))
     assert detector()(one_of_another_level).sum() == 8
+    beside_one = before_it(*((*place, 0) for place in places[:6]), (16, 26, 255))
+    found = detector()(beside_one)[0]
+    assert found.sum() == 8  # and nothing of the scenery in the same box
+    assert found[16:20, 26:28].all()
 
 
 def test_what_may_go_on_where_nothing_changes_is_none():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from encoders import make_finder
-from envs import EnvConfig, SingleEnv, calibrate
+from encoders import foreground, make_finder
+from envs import EnvConfig, SingleEnv, calibrate, palette
 from envs.palette import fit_palette
 from experiment.config import ANY_GAME
 
@@ -47,6 +47,24 @@ def test_a_colour_may_be_a_wall_in_one_row_and_a_ball_in_another():
     assert not is_behind(projection, 29, WATER)
     assert not is_behind(projection, 22, GREEN)
     assert len(projection.backdrop) == 40
+
+
+def test_where_nothing_changes_is_told_for_every_row():
+    frames = court(40)
+    assert fit_palette(frames).live == tuple(0 if 12 <= row < 16 else 60 for row in range(40))
+    frames = frames[8:]  # the ball is never in the bar at the left
+    assert fit_palette(frames).live == tuple(8 if 12 <= row < 16 else 60 for row in range(40))
+
+
+def test_a_colour_flies_alone_if_three_quarters_of_its_parts_do():
+    frames = court(40)
+    white, green = (level(fit_palette(frames), colour) for colour in (WHITE, GREEN))
+    assert sorted(fit_palette(frames).alone) == sorted((white, green))  # ball and bat
+    often = frames.copy()
+    for frame in often[::2]:  # the ball touches the bat
+        frame[12:16, :] = FIELD
+        frame[20:24, 48:50] = WHITE
+    assert fit_palette(often).alone == ()
 
 
 def test_things_differ_from_what_is_behind_them_enough():
@@ -94,6 +112,13 @@ def test_the_detector_finds_pong_s_ball_and_neither_bats_nor_walls():
     assert seen > 150
     assert found > 0.9 * seen
     assert wrong < 0.03 * seen
+
+
+def test_what_flies_alone_is_as_small_and_solid_as_what_the_detector_looks_for():
+    # Environments and encoders do not know each other, so both say it.
+    box = ANY_GAME.centre_height, ANY_GAME.centre_width, ANY_GAME.max_pixels
+    assert box == palette.SMALL
+    assert palette.SOLID == foreground.SOLID
 
 
 @pytest.mark.parametrize("game", ["breakout", "seaquest"])

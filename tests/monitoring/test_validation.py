@@ -39,6 +39,17 @@ def test_with_everything_held_out_the_decoder_does_not_move():
     assert moved(model.actor, actor)
 
 
+def test_a_sample_of_what_is_held_out_has_nothing_else():
+    rollout = make_rollout(make_model())
+    rollout.held_out[:, 2] = True
+    rollout.frames[:, :, 0, 0] = torch.arange(ENVS, dtype=torch.uint8)
+    for held_out, games in ((True, {2}), (False, {0, 1, 3, 4, 5})):
+        obs, _ = rollout.fidelity_sample(held_out=held_out)
+        assert set(obs[:, 0, 0, 0].tolist()) == games
+        obs = rollout.observations(rollout.sample(1000, held_out=held_out))
+        assert set(obs[:, 0, 0, 0].tolist()) == games
+
+
 def test_metrics_compare_the_two_kinds():
     model = make_model()
     rollout = make_rollout(model)
