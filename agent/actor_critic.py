@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agent.gradients import GradientsConfig
+from agent.gradients import EXPERTS, GradientsConfig
 from encoders import Autoencoder, AutoencoderConfig
+from encoders.experts import Experts
 from encoders.locator import CELL
 from encoders.tracks import MAPS, artifact_maps
 from settings import Checked, Within
@@ -46,6 +47,21 @@ class ActorCriticConfig(Checked):
     knows only the latent."""
     critic_sees_gauges: bool = True
     """Tell the critic what all gauges of the game show."""
+    experts: Annotated[int, Within(1, len(EXPERTS))] = 1
+    """Times that the encoder has its convolutions: one expert for each bin of what a gauge shows.
+    All of them see every observation; only that of its bin learns from it."""
+    expert_by: str = "stage"
+    """Name of that gauge; its range, 0 to 1 or all stages, is split evenly."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises ValueError naming the field, what is allowed and the value."""
+        super().__post_init__()
+        known = EXPERTS[: self.experts] if self.experts > 1 else ()
+        if unknown := self.gradients.experts - {*known}:
+            raise ValueError(
+                f"gradients must name experts that there are ({', '.join(known) or 'none'} with "
+                f"experts {self.experts}), got {', '.join(sorted(unknown))}"
+            )
 
 
 class ReturnHead(nn.Module):
@@ -130,13 +146,17 @@ class ActorCritic(nn.Module):
             num_actions: Actions between which the actor chooses.
             config: Its size, and who sees and changes what.
             gauges: Names of the G gauges that go with every observation.
+
+        Raises:
+            ValueError: If experts are to be chosen by a gauge that is not there.
         """
         super().__init__()
         self.config = config
-        self.autoencoder = Autoencoder(obs_shape, config.autoencoder)
+        self.autoencoder = Autoencoder(obs_shape, config.autoencoder, config.experts)
         seen, units = self.autoencoder.latent_dim, config.branch_units
         if self.autoencoder.track_units:
             seen += MAPS * math.prod(self._cells)
+        self._expert_by = _columns(gauges, config.expert_by) if config.experts > 1 else []
         stages = [index for index, name in enumerate(gauges) if name.startswith(STAGE)]
         self._stages = stages if config.actor_sees_stage else []
         self._critic_gauges = [*range(len(gauges))] if config.critic_sees_gauges else []
@@ -153,7 +173,7 @@ class ActorCritic(nn.Module):
         (B, U), which are then found in the observations.
         """
         gauges = torch.zeros(len(obs), 0, device=obs.device) if gauges is None else gauges
-        latent = self.autoencoder.encode(obs, tracks)
+        latent = self.encode(obs, gauges, tracks)
         features = latent
         if self.autoencoder.track_units:
             seen = latent[:, -self.autoencoder.track_units :]
@@ -163,6 +183,18 @@ class ActorCritic(nn.Module):
         features = self.config.gradients.of_critic(features)
         value = self.critic(torch.cat([features, gauges[:, self._critic_gauges]], dim=1))
         return Prediction(Categorical(logits=logits, validate_args=False), value[:, 0], latent)
+
+    def encode(self, obs: Tensor, gauges: Tensor, tracks: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) uint8 to the latent (B, Z); each teaches the expert that its gauges name."""
+        return self.autoencoder.encode(obs, tracks, self._expert_variable(gauges))
+
+    def _expert_variable(self, gauges: Tensor) -> Tensor | None:
+        """(B, G) to what chooses the expert, (B,) in 0..1; of stages the middle of their share."""
+        count = len(self._expert_by)
+        if count < 2:
+            return gauges[:, self._expert_by[0]] if count else None
+        middles = (torch.arange(count, device=gauges.device) + 0.5) / count
+        return gauges[:, self._expert_by] @ middles
 
     @property
     def _cells(self) -> tuple[int, int]:
@@ -178,9 +210,17 @@ class ActorCritic(nn.Module):
         return head
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
-        """All parameters by the part of the network that a loss may train."""
+        """All parameters by the part of the network that a loss may train.
+
+        Those of an expert are also those of the encoder.
+        """
+        convolutions = self.autoencoder.encoder.convolutions
+        experts: list[nn.Module] = []
+        if isinstance(convolutions, Experts):
+            experts += convolutions.networks
         return {
             "encoder": [*self.autoencoder.encoder.parameters()],
+            **{name: [*one.parameters()] for name, one in zip(EXPERTS, experts, strict=False)},
             "decoder": [*self.autoencoder.decoder.parameters()],
             "artifacts": self.autoencoder.parameter_groups()["artifacts"],
             "actor": [*self.actor.parameters()],
@@ -197,6 +237,23 @@ class ActorCritic(nn.Module):
             **self.autoencoder.parameter_groups(),
             "branches": [*self.actor.parameters(), *self.critic.parameters()],
         }
+
+
+def _columns(gauges: Sequence[str], name: str) -> list[int]:
+    """Where a gauge is among ``gauges``, or all stages if that is its name.
+
+    Raises:
+        ValueError: If it is not there.
+    """
+    found = [index for index, one in enumerate(gauges) if one == name or _family(one) == name]
+    if not found:
+        known = ", ".join(dict.fromkeys(map(_family, gauges))) or "none"
+        raise ValueError(f"model.expert_by must be a gauge of the game ({known}), got {name}")
+    return found
+
+
+def _family(gauge: str) -> str:
+    return STAGE.rstrip("_") if gauge.startswith(STAGE) else gauge
 
 
 def sample(policy: Categorical, generator: torch.Generator) -> Tensor:

@@ -1,13 +1,20 @@
 """Which loss trains which part of the network: the one place where gradients are stopped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from settings import Checked
+
+Expert = Literal[
+    "expert_1", "expert_2", "expert_3", "expert_4", "expert_5", "expert_6", "expert_7", "expert_8"
+]
+"""Parts of the encoder that learn from one bin of a variable each; some are there with
+``--model.experts``."""
+EXPERTS: tuple[str, ...] = get_args(Expert)
 
 
 @dataclass(frozen=True)
@@ -15,27 +22,33 @@ class GradientsConfig(Checked):
     """Which parts each loss trains, among those that it reaches; without any it is only reported.
 
     By default every loss trains all that it reaches. With ``policy actor``, ``entropy actor`` and
-    ``value critic`` actor and critic learn on top of whatever the autoencoder sees.
+    ``value critic`` actor and critic learn on top of whatever the autoencoder sees. ``encoder``
+    is all of it, with its experts.
     """
 
-    policy: tuple[Literal["encoder", "actor"], ...] = ("encoder", "actor")
+    policy: tuple[Literal["encoder", "actor", Expert], ...] = ("encoder", "actor")
     """Parts that the policy loss trains."""
-    value: tuple[Literal["encoder", "critic"], ...] = ("encoder", "critic")
+    value: tuple[Literal["encoder", "critic", Expert], ...] = ("encoder", "critic")
     """Parts that the value loss trains."""
-    entropy: tuple[Literal["encoder", "actor"], ...] = ("encoder", "actor")
+    entropy: tuple[Literal["encoder", "actor", Expert], ...] = ("encoder", "actor")
     """Parts that the entropy bonus trains."""
-    reconstruction: tuple[Literal["encoder", "decoder"], ...] = ("encoder", "decoder")
+    reconstruction: tuple[Literal["encoder", "decoder", Expert], ...] = ("encoder", "decoder")
     """Parts that the reconstruction loss trains."""
     artifacts: tuple[Literal["artifacts"], ...] = ("artifacts",)
     """Whether the loss of locator and sprites trains them."""
 
     def of_actor(self, features: Tensor) -> Tensor:
         """What the actor reads of features: no gradient passes if none of its losses may."""
-        return features if "encoder" in (*self.policy, *self.entropy) else features.detach()
+        return features if {*self.policy, *self.entropy} - {"actor"} else features.detach()
 
     def of_critic(self, features: Tensor) -> Tensor:
         """What the critic reads of features: no gradient passes if its loss may not."""
-        return features if "encoder" in self.value else features.detach()
+        return features if {*self.value} - {"critic"} else features.detach()
+
+    @property
+    def experts(self) -> set[str]:
+        """The experts that it names."""
+        return {part for loss in fields(self) for part in getattr(self, loss.name)} & {*EXPERTS}
 
     @property
     def is_one_pass(self) -> bool:
@@ -44,6 +57,7 @@ class GradientsConfig(Checked):
             set(self.policy) == set(self.entropy)
             and "actor" in self.policy
             and "critic" in self.value
+            and not self.experts
             and set(self.reconstruction) == {"encoder", "decoder"}
             and bool(self.artifacts)
         )
@@ -75,7 +89,7 @@ def backward(
     for name, loss in losses.items():
         together.setdefault(frozenset(getattr(config, name)), []).append(loss)
     for trained, of_them in together.items():
-        parameters = [one for part in sorted(trained) for one in parts[part]]
+        parameters = [*dict.fromkeys(one for part in sorted(trained) for one in parts[part])]
         if not parameters:
             continue
         found = torch.autograd.grad(

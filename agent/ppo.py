@@ -224,7 +224,7 @@ class PPO:
         obs, regions = batch.obs[:count], batch.regions
         if self.config.perturbation.is_on:
             shown, obs, regions = perturb(obs, regions, self.config.perturbation)
-            latent = autoencoder.encode(shown, batch.tracks[:count])
+            latent = self.model.encode(shown, batch.gauges[:count], batch.tracks[:count])
         return autoencoder.loss(latent, obs, regions, self.weights)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from encoders.artifact_weights import ArtifactWeightsConfig, leave_out, pixel_weights
 from encoders.decoder import Decoder, DecoderConfig
 from encoders.encoder import Encoder, EncoderConfig, channels_last
+from encoders.experts import Bins
 from encoders.locator import Locator, LocatorConfig, artifacts_of, location_loss
 from encoders.normalizer import Normalizer
 from encoders.sprites import Sprites
@@ -51,8 +52,19 @@ class Autoencoder(nn.Module):
     ``__init__``.
     """
 
-    def __init__(self, obs_shape: tuple[int, int, int], config: AutoencoderConfig) -> None:
+    def __init__(
+        self,
+        obs_shape: tuple[int, int, int],
+        config: AutoencoderConfig,
+        experts: int = 1,
+    ) -> None:
         """Build for observations (C, H, W).
+
+        Args:
+            obs_shape: (C, H, W).
+            config: Its parts.
+            experts: How often the encoder has its convolutions: once for every bin of a variable
+                in 0..1.
 
         Raises:
             ValueError: If the encoder cannot read images of this size.
@@ -60,7 +72,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.obs_shape, self.config = obs_shape, config
         self.normalizer = Normalizer(*obs_shape[1:])
-        self.encoder = Encoder(obs_shape, config.encoder)
+        self.bins = Bins.equal(0.0, 1.0, experts) if experts > 1 else None
+        self.encoder = Encoder(obs_shape, config.encoder, experts)
         self.decoder = Decoder(obs_shape, config.encoder.latent_dim, config.decoder)
         self.track_units = UNITS * config.locator.count
         self.latent_dim = config.encoder.latent_dim + self.track_units
@@ -84,17 +97,20 @@ class Autoencoder(nn.Module):
             groups["artifacts" if apart else "autoencoder"].append(parameter)
         return groups
 
-    def encode(self, obs: Tensor, tracks: Tensor | None = None) -> Tensor:
+    def encode(self, obs: Tensor, tracks: Tensor | None = None, x: Tensor | None = None) -> Tensor:
         """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1.
 
         Args:
             obs: Observations.
             tracks: (B, U), if it is already known, what ``track`` makes of their frames.
+            x: (B,), the variable that says which expert learns from each; the latents do not
+                depend on it.
         """
         device = obs.device.type
         normalized = self.normalizer(channels_last(obs), self._dtype(device))
         with self._autocast(device):
-            latent = self.encoder(normalized).float()
+            bins = self.bins(x) if self.bins and x is not None else None
+            latent = self.encoder(normalized, bins).float()
         if not self.locator:
             return latent
         return torch.cat(

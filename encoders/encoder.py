@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from encoders.experts import Experts
 from settings import Checked, Within
 
 
@@ -24,8 +25,10 @@ class EncoderConfig(Checked):
 class Encoder(nn.Module):
     """Normalised observations (B, C, H, W) to a tanh latent (B, Z)."""
 
-    def __init__(self, obs_shape: tuple[int, int, int], config: EncoderConfig) -> None:
-        """Build for observations (C, H, W).
+    def __init__(
+        self, obs_shape: tuple[int, int, int], config: EncoderConfig, experts: int = 1
+    ) -> None:
+        """Build for observations (C, H, W), with the convolutions ``experts`` times.
 
         Raises:
             ValueError: If H or W is no multiple of 8.
@@ -35,17 +38,28 @@ class Encoder(nn.Module):
         if height % 8 or width % 8:
             raise ValueError(f"height and width must be multiples of 8, got {height} x {width}")
         first, second = config.channels
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(frames, first, 4, stride=4),
-            nn.ReLU(),
-            nn.Conv2d(first, second, 4, stride=2, padding=1),
-            nn.ReLU(),
-        )
-        self.latent = nn.Linear(second * (height // 8) * (width // 8), config.latent_dim)
 
-    def forward(self, obs: Tensor) -> Tensor:
-        """(B, C, H, W) normalised, best channels last, to (B, Z) in -1..1."""
-        features = self.convolutions(obs).permute(0, 2, 3, 1)  # as they lie in memory: no copy
+        def convolutions() -> nn.Module:
+            return nn.Sequential(
+                nn.Conv2d(frames, first, 4, stride=4),
+                nn.ReLU(),
+                nn.Conv2d(first, second, 4, stride=2, padding=1),
+                nn.ReLU(),
+            )
+
+        self.convolutions = convolutions() if experts == 1 else Experts(experts, convolutions)
+        features = experts * second * (height // 8) * (width // 8)
+        self.latent = nn.Linear(features, config.latent_dim)
+
+    def forward(self, obs: Tensor, bins: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) normalised, best channels last, to (B, Z) in -1..1.
+
+        Args:
+            obs: Observations.
+            bins: (B,) int64, which of the experts learns from each; all if left out.
+        """
+        features = self.convolutions(obs) if bins is None else self.convolutions(obs, bins)
+        features = features.permute(0, 2, 3, 1)  # as they lie in memory: no copy
         return self.latent(features.flatten(1)).tanh()
 
 

@@ -16,7 +16,7 @@ from experiment.errors import UserError
 from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "17"
+FORMAT, VERSION = "knifesight-checkpoint", "18"
 T = TypeVar("T")
 
 

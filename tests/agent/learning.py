@@ -22,14 +22,21 @@ def make_model(**settings) -> ActorCritic:
     return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
 
 
-def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
-    """Random images, actions of the model, and a reward of 100 for one of the actions."""
-    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"))
+def make_rollout(model: ActorCritic, rewarded: int = 1, stages: int = 0) -> Rollout:
+    """Random images, actions of the model, and a reward of 100 for one of the actions.
+
+    Its gauges tell of ``stages``, on which the steps are in turn.
+    """
+    rollout = Rollout(STEPS, ENVS, OBS_SHAPE, torch.device("cpu"), stages)
+    if stages:
+        steps = torch.arange(rollout.size).view(STEPS, ENVS)
+        rollout.gauges[:] = torch.eye(stages)[steps % stages]
     rollout.frames.random_(0, 256)
     put_regions(rollout, np.s_[:, :, 3:5, 3:8], 1)
     rollout.ages[:] = 3
     with torch.no_grad():
-        prediction = model(rollout.observations(torch.arange(rollout.size)))
+        indices = torch.arange(rollout.size)
+        prediction = model(rollout.observations(indices), rollout.observation_gauges(indices))
     actions = prediction.policy.sample()
     rollout.actions[:] = actions.reshape(STEPS, ENVS)
     rollout.log_probs[:] = prediction.policy.log_prob(actions).reshape(STEPS, ENVS)
@@ -39,9 +46,9 @@ def make_rollout(model: ActorCritic, rewarded: int = 1) -> Rollout:
     return rollout
 
 
-def with_tracks(model: ActorCritic) -> Rollout:
+def with_tracks(model: ActorCritic, stages: int = 0) -> Rollout:
     """The same, with what a model with tracks finds in the images."""
-    rollout = make_rollout(model)
+    rollout = make_rollout(model, stages=stages)
     obs = rollout.observations(torch.arange(rollout.size))
     tracks = model.autoencoder.track(model.autoencoder.locate(obs))
     rollout.tracks = tracks.view(STEPS, ENVS, -1)

@@ -73,6 +73,33 @@ def test_what_is_learned_on_one_stage_leaves_the_choice_on_another_alone():
     assert (model(obs, first.expand(2, 2)).policy.logits[:, 0] < before[:, 0]).all()
 
 
+@pytest.mark.parametrize(
+    ("by", "shown", "expert"),
+    [
+        ("stage", [0, 1, 0, 0], 1),
+        ("stage", [0, 0, 1, 0], 2),
+        ("clock", [0, 1, 0, 0.2], 1),
+        ("clock", [0, 1, 0, 0.8], 2),
+        ("stage_2", [0, 1, 0, 0.8], 1),
+    ],
+)
+def test_a_gauge_chooses_the_expert_that_learns(by: str, shown: list[float], expert: int):
+    model = make_model(experts=2, expert_by=by)
+    obs = torch.randint(256, (3, *OBS_SHAPE), dtype=torch.uint8)
+    model(obs, torch.tensor([shown] * 3, dtype=torch.float32)).value.sum().backward()
+    for number in (1, 2):
+        gradients = [one.grad for one in model.parts()[f"expert_{number}"]]
+        assert any(one is not None and one.any() for one in gradients) == (number == expert)
+
+
+def test_a_gauge_that_is_not_there_cannot_choose_experts():
+    told = r"expert_by must be a gauge of the game \(health, stage, clock\), got floor"
+    with pytest.raises(ValueError, match=told):
+        make_model(experts=2, expert_by="floor")
+    with pytest.raises(ValueError, match=r"\(none\), got stage"):
+        make_model(gauges=(), experts=2)
+
+
 def test_new_statistics_change_no_prediction():
     torch.manual_seed(0)
     head, features = ReturnHead(5), torch.randn(7, 5)

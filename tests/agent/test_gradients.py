@@ -14,7 +14,7 @@ from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
 from experiment.command_line import parse
-from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE
+from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, STAGES
 from tests.agent.learning import STEPS, with_tracks
 
 DEFAULT = GradientsConfig()
@@ -22,27 +22,27 @@ LOSSES = [field.name for field in fields(GradientsConfig)]
 NOTHING = GradientsConfig(*[()] * len(LOSSES))
 
 
-def make_model(gradients: GradientsConfig) -> ActorCritic:
+def make_model(gradients: GradientsConfig, **settings) -> ActorCritic:
     """With tracks, so that every loss has something to train."""
     torch.manual_seed(0)
     encoder, locator = EncoderConfig(channels=(4, 8)), LocatorConfig(count=1)
     autoencoder = AutoencoderConfig(encoder, bfloat16=False, locator=locator)
-    config = ActorCriticConfig(autoencoder, gradients=gradients)
-    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config)
+    config = ActorCriticConfig(autoencoder, gradients=gradients, **settings)
+    return ActorCritic(OBS_SHAPE, NUM_ACTIONS, config, STAGES if settings else ())
 
 
 def losses_of(model: ActorCritic) -> dict[str, torch.Tensor]:
     """Of one batch with artifacts."""
-    rollout = with_tracks(model)
+    rollout = with_tracks(model, stages=len(STAGES) if model.config.experts > 1 else 0)
     config = PPOConfig(num_steps=STEPS, num_minibatches=1)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
     (batch,) = ppo._minibatches(rollout, rollout.rewards, rollout.rewards)
     return ppo._losses(batch)[0]
 
 
-def gradients_of(table: GradientsConfig) -> dict[str, torch.Tensor]:
+def gradients_of(table: GradientsConfig, **settings) -> dict[str, torch.Tensor]:
     """All gradients of each part after one batch, as one vector; zeros where there is none."""
-    model = make_model(table)
+    model = make_model(table, **settings)
     torch.manual_seed(1)
     backward(losses_of(model), table, model.parts())
     return {
@@ -102,6 +102,37 @@ def test_the_parts_are_all_of_the_network():
     model = make_model(DEFAULT)
     parts = [id(one) for parameters in model.parts().values() for one in parameters]
     assert sorted(parts) == sorted(id(one) for one in model.parameters())
+
+
+EXPERTS = ("expert_1", "expert_2")
+
+
+@pytest.mark.parametrize("loss", ["policy", "value", "entropy", "reconstruction"])
+@pytest.mark.parametrize("expert", EXPERTS)
+def test_a_loss_may_train_one_expert_alone(loss: str, expert: str):
+    found = gradients_of(replace(NOTHING, **{loss: (expert,)}), experts=2)
+    assert {part for part in EXPERTS if found[part].any()} == {expert}
+    assert found["encoder"].count_nonzero() == found[expert].count_nonzero()  # it is a part of it
+    assert not any(found[part].any() for part in ("actor", "critic", "decoder"))
+
+
+def test_the_gradients_of_experts_are_those_of_the_whole_encoder():
+    one_pass, apart = (
+        gradients_of(replace(DEFAULT, value=value), experts=2)
+        for value in (DEFAULT.value, (*DEFAULT.value, *EXPERTS))
+    )
+    for part, gradient in one_pass.items():
+        torch.testing.assert_close(apart[part], gradient, rtol=1e-4, atol=1e-7)
+    assert all(one_pass[part].any() for part in EXPERTS)
+
+
+def test_an_expert_that_is_not_there_is_refused_with_those_that_are():
+    table = replace(DEFAULT, policy=("actor", "expert_3"))
+    told = r"experts that there are \(expert_1, expert_2 with experts 2\), got expert_3"
+    with pytest.raises(ValueError, match=told):
+        ActorCriticConfig(gradients=table, experts=2)
+    with pytest.raises(ValueError, match=r"\(none with experts 1\), got expert_3"):
+        ActorCriticConfig(gradients=table)
 
 
 def test_the_table_is_a_flag_and_a_wrong_part_is_refused_with_those_that_there_are(capsys):

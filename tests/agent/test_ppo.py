@@ -88,7 +88,7 @@ def test_a_perturbed_picture_trains_the_autoencoder_and_not_the_policy(clean: bo
     monkeypatch.setattr(
         type(model.autoencoder),
         "encode",
-        lambda self, obs, tracks=None: shown.append(obs) or encode(self, obs, tracks),
+        lambda self, obs, *rest: shown.append(obs) or encode(self, obs, *rest),
     )
     targets: list[torch.Tensor] = []
     loss = type(model.autoencoder).loss
