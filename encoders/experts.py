@@ -74,7 +74,8 @@ class Experts(nn.Module):
             inputs: (B, ...).
             bins: (B,) int64, which expert learns from each; if left out, all learn from all.
         """
-        if bins is None or not torch.is_grad_enabled():
+        learning = torch.is_grad_enabled() and not torch.compiler.is_exporting()
+        if bins is None or not learning:
             return torch.cat([network(inputs) for network in self.networks], dim=1)
         outputs: list[Tensor] = []
         for number, network in enumerate(self.networks):

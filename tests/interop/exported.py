@@ -21,7 +21,9 @@ EVALUATION = EvaluationFacts(
 )
 
 
-def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> ExportedPolicy:
+def exported_policy(
+    evaluation: EvaluationFacts | None = EVALUATION, experts: int = 1
+) -> ExportedPolicy:
     """A small network that has seen frames, and whose actor is not indifferent."""
     torch.manual_seed(0)
     parts = {"encoder": EncoderConfig(channels=(4, 8)), "locator": LocatorConfig(count=3)}
@@ -31,7 +33,7 @@ def exported_policy(evaluation: EvaluationFacts | None = EVALUATION) -> Exported
             GAME,
             GAME.screen,
             GAME.num_actions,
-            ActorCriticConfig(autoencoder, branch_units=16),
+            ActorCriticConfig(autoencoder, branch_units=16, experts=experts),
             PROJECTION,
             ENV,
             TrainingFacts(

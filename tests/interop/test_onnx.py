@@ -33,6 +33,11 @@ def test_each_layer_is_there_once(graph: onnx.GraphProto):
     assert counts["Softmax"] == 1
 
 
+def test_every_expert_is_in_the_graph_whatever_chooses_who_learns():
+    graph = onnx.load_from_string(to_onnx(exported_policy(experts=3))).graph
+    assert Counter(node.op_type for node in graph.node)["Conv"] == 3 * 2 + 3
+
+
 def test_the_exporter_keeps_its_worries_to_itself(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
