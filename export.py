@@ -84,6 +84,11 @@ def export(config: ExportConfig) -> None:
             raise UserError(f"{output} needs {', '.join(missing)}: {install_command('interop')}")
     console = make_console()
     agent = load_agent(config.checkpoint)
+    if agent.config.model.autoencoder.mask_channel and (config.onnx or config.hub):
+        raise UserError(
+            "onnx and hub hold no detector, which an encoder with a mask channel needs; "
+            "--weights exports it for evaluate.py"
+        )
     for _, reason in agent.checkpoint.unusable:
         console.print(f"warning: {reason}")
     report = known_evaluation(agent.checkpoint, console)

@@ -14,6 +14,7 @@ from encoders.encoder import Encoder, EncoderConfig, channels_last
 from encoders.experts import Bins
 from encoders.locator import Locator, LocatorConfig, artifacts_of, location_loss
 from encoders.normalizer import Normalizer
+from encoders.regions import RegionFinder
 from encoders.sprites import Sprites
 from encoders.tracks import UNITS, Points, from_units, to_units
 
@@ -27,6 +28,9 @@ class AutoencoderConfig:
     bfloat16: bool = True
     """Run encoder and decoder in bfloat16 where the processor has it in hardware."""
     locator: LocatorConfig = field(default_factory=LocatorConfig)
+    mask_channel: bool = False
+    """Let the encoder read one channel more: 1 in the regions that the detector finds in the newest
+    frame, 0 elsewhere."""
 
 
 class AutoencoderLoss(NamedTuple):
@@ -73,7 +77,11 @@ class Autoencoder(nn.Module):
         self.obs_shape, self.config = obs_shape, config
         self.normalizer = Normalizer(*obs_shape[1:])
         self.bins = Bins.equal(0.0, 1.0, experts) if experts > 1 else None
-        self.encoder = Encoder(obs_shape, config.encoder, experts)
+        frames, height, width = obs_shape
+        inputs = frames + config.mask_channel, height, width
+        self.encoder = Encoder(inputs, config.encoder, experts)
+        self.finder: RegionFinder | None = None
+        """What makes masks where none is given."""
         self.decoder = Decoder(obs_shape, config.encoder.latent_dim, config.decoder)
         self.track_units = UNITS * config.locator.count
         self.latent_dim = config.encoder.latent_dim + self.track_units
@@ -97,7 +105,13 @@ class Autoencoder(nn.Module):
             groups["artifacts" if apart else "autoencoder"].append(parameter)
         return groups
 
-    def encode(self, obs: Tensor, tracks: Tensor | None = None, x: Tensor | None = None) -> Tensor:
+    def encode(
+        self,
+        obs: Tensor,
+        tracks: Tensor | None = None,
+        x: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1.
 
         Args:
@@ -105,9 +119,18 @@ class Autoencoder(nn.Module):
             tracks: (B, U), if it is already known, what ``track`` makes of their frames.
             x: (B,), the variable that says which expert learns from each; the latents do not
                 depend on it.
+            mask: (B, H, W) uint8, if it is already known, what the detector finds in the newest
+                frames; only with a mask channel.
+
+        Raises:
+            ValueError: If a mask is needed, none is given and there is no ``finder``.
         """
         device = obs.device.type
         normalized = self.normalizer(channels_last(obs), self._dtype(device))
+        if self.config.mask_channel:
+            regions = self._regions(obs) if mask is None else mask
+            channel = (regions != 0)[:, None].to(normalized)
+            normalized = torch.cat([normalized, channel], dim=1)
         with self._autocast(device):
             bins = self.bins(x) if self.bins and x is not None else None
             latent = self.encoder(normalized, bins).float()
@@ -209,6 +232,13 @@ class Autoencoder(nn.Module):
         """Latents (B, Z) to the units of the encoder's tanh layer and those of the tracks."""
         own = self.config.encoder.latent_dim
         return latent[:, :own], latent[:, own:]
+
+    def _regions(self, obs: Tensor) -> Tensor:
+        if not self.finder:
+            raise ValueError(
+                "an encoder with a mask channel needs a mask, or a finder that makes it"
+            )
+        return torch.from_numpy(self.finder(obs.cpu().numpy())).to(obs.device)
 
     def _points(self, tracks: Tensor) -> Points:
         frames, *size = self.obs_shape

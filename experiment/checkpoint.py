@@ -16,7 +16,9 @@ from experiment.errors import UserError
 from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "18"
+FORMAT, VERSION = "knifesight-checkpoint", "19"
+STEP = "step"
+"""The moment that counts steps. A parameter that no loss has trained yet has this one alone, 0."""
 T = TypeVar("T")
 
 
@@ -76,7 +78,10 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Ten
     the training does not use.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
+    state = optimizer.state_dict()
+    indices = [index for group in state["param_groups"] for index in group["params"]]
+    for index in indices:
+        moments = state["state"].get(index) or {STEP: torch.zeros(())}
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
     tensors["rng.cpu"] = torch.get_rng_state()
     device = device_of(model)
@@ -133,10 +138,12 @@ def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) 
         )
     # A file knows no memory layout, and fused Adam pairs moments with parameters by their place in
     # memory: moments of channels-last weights must be channels last again.
-    for index, parameter in enumerate(parameters):
-        for name, value in moments[index].items():
+    moments = {index: moment for index, moment in moments.items() if moment.keys() != {STEP}}
+    for index, moment in moments.items():
+        parameter = parameters[index]
+        for name, value in moment.items():
             if value.shape == parameter.shape:
-                moments[index][name] = torch.empty_like(parameter, device="cpu").copy_(value)
+                moment[name] = torch.empty_like(parameter, device="cpu").copy_(value)
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 

@@ -42,6 +42,7 @@ def _build(checkpoint: Checkpoint) -> TrainedAgent:
     finder = make_finder(config.detector, projection)
     checkpoint.check_made_with(training_sources(config.env, finder))
     model = make_model(config)
+    model.autoencoder.finder = finder
     restore_model(checkpoint, model)
     return TrainedAgent(
         checkpoint,

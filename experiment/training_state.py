@@ -46,6 +46,7 @@ class TrainingState:
             raise UserError(f"{game_of(config.env).title} cannot be trained: {error}") from error
         self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
         self.finder = make_finder(config.detector, self.projection)
+        self.model.autoencoder.finder = self.finder
         if resumed:
             resumed.check_made_with(training_sources(config.env, self.finder))
             self.statistics = resumed.read(RunStatistics, "statistics")

@@ -294,3 +294,24 @@ def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
     assert losses[-1] < 0.8 * losses[0]
     finder = make_finder(ArtifactDetectorConfig())
     assert artifact_fidelity(model.autoencoder, finder, *rollout.fidelity_sample())
+
+
+def test_a_mask_channel_is_read_beside_the_frames_and_found_where_it_is_not_given():
+    torch.manual_seed(0)
+    config = AutoencoderConfig(EncoderConfig(channels=(4, 8)), bfloat16=False, mask_channel=True)
+    autoencoder = Autoencoder(SMALL, config)
+    obs = torch.randint(0, 256, (3, *SMALL), dtype=torch.uint8)
+    mask = torch.zeros(3, *SMALL[1:], dtype=torch.uint8)
+    mask[1, 2:6, 4:9] = 7  # any label
+    seen: list[torch.Tensor] = []
+    autoencoder.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    given = autoencoder.encode(obs, mask=mask)
+    assert torch.equal(seen[0][:, 4], (mask > 0).float())
+    torch.testing.assert_close(seen[0][:, :4], autoencoder.normalizer(obs))
+    with pytest.raises(ValueError, match="needs a mask, or a finder"):
+        autoencoder.encode(obs)
+    asked: list[np.ndarray] = []
+    autoencoder.finder = lambda frames: asked.append(frames) or mask.numpy()
+    assert torch.equal(autoencoder.encode(obs), given)
+    assert (asked[0] == obs.numpy()).all()
+    assert not torch.equal(autoencoder.encode(obs, mask=mask * 0)[1], given[1])

@@ -17,12 +17,14 @@ from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, Lo
 from experiment.checkpoint import (
     FORMAT,
     VERSION,
+    Checkpoint,
     CheckpointError,
     capture,
     read_checkpoint,
     restore,
     restore_model,
     restore_optimizer,
+    weights_alone,
     write_checkpoint,
 )
 from experiment.files import SaveError
@@ -169,9 +171,22 @@ def test_a_model_of_another_shape_is_refused_by_name(tmp_path: Path):
 
 def test_a_checkpoint_without_optimizer_state_cannot_be_resumed(tmp_path: Path):
     path = tmp_path / "a.safetensors"
-    write_checkpoint(path, capture(*make()), STATE)  # no optimizer step was made
+    trained = Checkpoint(path, "", capture(*make()), STATE)
+    write_checkpoint(path, weights_alone(trained), STATE)
     with pytest.raises(CheckpointError, match="it holds weights alone"):
         restore(read_checkpoint(path), *make())
+
+
+def test_parameters_that_no_loss_has_trained_yet_are_resumed_without_moments(tmp_path: Path):
+    model, optimizer = make()
+    actor = [*model.actor.parameters()]
+    sum(parameter.sum() for parameter in actor).backward()
+    optimizer.step()
+    write_checkpoint(tmp_path / "a.safetensors", capture(model, optimizer), STATE)
+    model, optimizer = make()
+    restore(read_checkpoint(tmp_path / "a.safetensors"), model, optimizer)
+    assert {id(parameter) for parameter in optimizer.state} == {*map(id, model.actor.parameters())}
+    assert all(moments["step"] == 1 for moments in optimizer.state.values())
 
 
 @pytest.mark.parametrize("name", ["optimizer.0.", "rng.cpu"])

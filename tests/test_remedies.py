@@ -1,0 +1,72 @@
+"""Remedies that are one flag, through every command: training, resumption, games, export."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import evaluate
+import export
+import train
+from benchmarks import channel_use
+from envs import Projection
+from experiment import training_state
+from experiment.trained_agent import load_agent
+from tests.test_extension import FLAGS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calibrated():
+    projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_state, "calibrate", lambda *_: projection)
+        yield
+
+
+REMEDIES = {
+    "experts": ["--model.experts", "3", "--model.expert-by", "clock"],
+    "mask": ["--model.autoencoder.mask-channel"],
+    "untrained_critic": ["--model.gradients.value"],
+}
+
+
+@pytest.fixture(scope="module", params=REMEDIES)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp(request.param) / "run"
+    flags = [*FLAGS, *REMEDIES[request.param], "--run-dir", str(path), "--total-steps", "32"]
+    assert train.main(flags) == 0
+    return path
+
+
+def test_it_trains_resumes_and_plays(run: Path):
+    assert train.main(["--run-dir", str(run), "--resume", "--total-steps", "48"]) == 0
+    assert load_agent(run).statistics.steps == 48
+    flags = ["--checkpoint", str(run), "--episodes", "1", "--video", str(run / "game.mp4")]
+    assert evaluate.main(flags) == 0
+    weights = run / "weights.safetensors"
+    assert export.main(["--checkpoint", str(run), "--weights", str(weights)]) == 0
+    assert evaluate.main(["--checkpoint", str(weights), "--episodes", "1"]) == 0
+
+
+def test_what_a_mask_needs_a_graph_does_not_have(run: Path, capsys):
+    code = export.main(["--checkpoint", str(run), "--onnx", str(run / "a.onnx")])
+    if "mask" in str(run):
+        assert code == 2
+        assert "onnx and hub hold no detector" in capsys.readouterr().err
+    else:
+        assert code == 0
+
+
+def test_its_channels_are_judged(run: Path, monkeypatch, capsys):
+    monkeypatch.setattr(channel_use, "ENVS", 4)
+    monkeypatch.setattr(channel_use, "ROLLOUTS", 3)  # a game begins with a still picture
+    path = run / "use.json"
+    words = ["channel_use", str(run), "--json", str(path), "--repeats", "1"]
+    monkeypatch.setattr("sys.argv", words)
+    channel_use.main()
+    assert "frame -3" in capsys.readouterr().out
+    channels = json.loads(path.read_text())["channels"]
+    mask = ["mask", "mask transposed"] if "mask" in str(run) else []
+    assert [*channels] == ["frame -3", "frame -2", "frame -1", "frame -0", *mask]
+    assert all(channels[name]["norm"] > 0 for name in channels if name != "mask transposed")
+    assert channels["frame -3"]["value"] > 0
