@@ -25,12 +25,11 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.distributions import Categorical, kl_divergence
 
-from agent.collector import Collector
 from agent.rollout import Rollout
 from benchmarks.provenance import provenance
 from encoders.channels import channel_norms, shuffled_channel
 from encoders.experts import Experts
-from envs import game_of, make_env_parts
+from experiment.agent_rollout import agent_rollout
 from experiment.command_line import check_output, exit_code
 from experiment.files import write_json
 from experiment.trained_agent import TrainedAgent, load_agent
@@ -39,8 +38,6 @@ from settings import Checked, Within
 
 SEED = 2_000_000
 """Of the games."""
-ENVS, STEPS, ROLLOUTS = 16, 64, 8
-"""Observations are those of the last of so many rollouts, when the games differ."""
 MEASURES = ("loss", "policy", "value")
 """What moves: the loss of the reconstruction as a multiple of what it was; the policy, as the mean
 divergence in nats; the value, as the mean distance in standard deviations of the returns."""
@@ -56,27 +53,6 @@ class ChannelUseConfig(Checked):
     """File for the result; the plot goes beside it, ending in .png."""
     repeats: Annotated[int, Within(1, 1000)] = 5
     """Times that each channel is shuffled; the figures are means."""
-
-
-def play(agent: TrainedAgent) -> Rollout:
-    """Let an agent play and return what it saw."""
-    config, model = agent.config, agent.model
-    game = game_of(config.env)
-    rollout = Rollout(
-        STEPS,
-        ENVS,
-        game.obs_shape,
-        next(model.parameters()).device,
-        len(game.gauge_names),
-        model.autoencoder.track_units,
-    )
-    envs = make_env_parts(config.env, agent.projection, ENVS)
-    collector = Collector(envs, model, agent.finder, rollout, SEED)
-    for _ in range(ROLLOUTS):
-        collector.collect()
-    for part in envs:
-        part.close()
-    return rollout
 
 
 def first_layers(encoder: nn.Module) -> list[nn.Conv2d]:
@@ -154,7 +130,7 @@ class Instruments:
 
 def judge(agent: TrainedAgent, repeats: int) -> dict[str, dict[str, float]]:
     """Norm and importance of every channel, and what a transposed mask would change."""
-    instruments = Instruments(agent, play(agent))
+    instruments = Instruments(agent, agent_rollout(agent, SEED))
     found: dict[str, dict[str, float]] = {}
     norms = instruments.norms()
     for channel, name in enumerate(instruments.channels()):

@@ -8,25 +8,29 @@ import pytest
 import evaluate
 import export
 import train
-from benchmarks import channel_use
+from benchmarks import channel_use, pruning
+from encoders import EncoderConfig
 from envs import Projection
-from experiment import training_state
+from experiment import agent_rollout, training_state
+from experiment.errors import UserError
 from experiment.trained_agent import load_agent
 from tests.test_extension import FLAGS
+from tools import prune
 
 
 @pytest.fixture(scope="module", autouse=True)
-def calibrated():
+def quick():
+    """No calibration, and short rollouts of trained agents."""
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_state, "calibrate", lambda *_: projection)
+        patch.setattr(agent_rollout, "STEPS", 32)
         yield
 
 
 REMEDIES = {
     "experts": ["--model.experts", "3", "--model.expert-by", "clock"],
     "mask": ["--model.autoencoder.mask-channel"],
-    "untrained_critic": ["--model.gradients.value"],
 }
 
 
@@ -48,6 +52,12 @@ def test_it_trains_resumes_and_plays(run: Path):
     assert evaluate.main(["--checkpoint", str(weights), "--episodes", "1"]) == 0
 
 
+def test_a_part_that_no_loss_trains_can_be_resumed(tmp_path: Path):
+    flags = ["--run-dir", str(tmp_path), "--evaluation-games", "0"]
+    assert train.main([*FLAGS, *flags, "--total-steps", "16", "--model.gradients.value"]) == 0
+    assert train.main([*flags, "--resume", "--total-steps", "32"]) == 0
+
+
 def test_what_a_mask_needs_a_graph_does_not_have(run: Path, capsys):
     code = export.main(["--checkpoint", str(run), "--onnx", str(run / "a.onnx")])
     if "mask" in str(run):
@@ -58,8 +68,6 @@ def test_what_a_mask_needs_a_graph_does_not_have(run: Path, capsys):
 
 
 def test_its_channels_are_judged(run: Path, monkeypatch, capsys):
-    monkeypatch.setattr(channel_use, "ENVS", 4)
-    monkeypatch.setattr(channel_use, "ROLLOUTS", 3)  # a game begins with a still picture
     path = run / "use.json"
     words = ["channel_use", str(run), "--json", str(path), "--repeats", "1"]
     monkeypatch.setattr("sys.argv", words)
@@ -70,3 +78,25 @@ def test_its_channels_are_judged(run: Path, monkeypatch, capsys):
     assert [*channels] == ["frame -3", "frame -2", "frame -1", "frame -0", *mask]
     assert all(channels[name]["norm"] > 0 for name in channels if name != "mask transposed")
     assert channels["frame -3"]["value"] > 0
+
+
+def test_a_pruned_agent_is_smaller_and_plays(run: Path, monkeypatch, capsys):
+    path = run / "pruned.safetensors"
+    words = ["prune", str(run), "--share", "0.5", "--output", str(path)]
+    monkeypatch.setattr("sys.argv", words)
+    if "experts" in str(run):
+        with pytest.raises(UserError, match="with experts cannot be pruned"):
+            prune.main()
+        return
+    prune.main()
+    assert "% of before" in capsys.readouterr().out
+    model = load_agent(path).config.model
+    assert model.autoencoder.encoder == EncoderConfig(latent_dim=32, channels=(2, 2))
+    assert evaluate.main(["--checkpoint", str(path), "--episodes", "1"]) == 0
+    json_path = run / "pruning.json"
+    words = ["pruning", str(run), "--json", str(json_path), "--shares", "0.5", "--games", "1"]
+    monkeypatch.setattr("sys.argv", words)
+    pruning.main()
+    (shares,) = json.loads(json_path.read_text())["agents"].values()
+    assert 0.2 < shares["0.5"]["numbers"] < 0.8
+    assert shares["0.5"]["time"] > 0
