@@ -20,11 +20,11 @@ from tools import prune
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """No calibration, and short rollouts of trained agents."""
+    """No calibration, and short rollouts, whose last is not the still picture of a beginning."""
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_state, "calibrate", lambda *_: projection)
-        patch.setattr(agent_rollout, "STEPS", 32)
+        patch.setattr(agent_rollout, "STEPS", 24)
         yield
 
 
