@@ -26,7 +26,7 @@ from experiment.files import SaveError
 from experiment.random_play import complete
 from experiment.run_directory import RunDirectory
 from experiment.signals import StopRequest
-from experiment.training_state import TrainingState
+from experiment.training_state import TrainingState, check_start
 from monitoring.agent_view import AgentView
 from monitoring.console import ProgressLine, describe_projection, make_console
 from monitoring.film import film_rate, record_film
@@ -67,6 +67,8 @@ def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None)
     for _, reason in resumed.unusable if resumed else ():
         console.print(f"warning: {reason}")
     run = RunDirectory(config.run_dir)
+    if not resumed:
+        check_start(config)
     with closing(StopRequest()) as stop, run.claim(config, resumed, console.print):
         state = TrainingState(config, device, run, resumed)
         training = build(config, state, run, console)

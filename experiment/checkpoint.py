@@ -16,7 +16,7 @@ from experiment.errors import UserError
 from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "19"
+FORMAT, VERSION = "knifesight-checkpoint", "20"
 STEP = "step"
 """The moment that counts steps. A parameter that no loss has trained yet has this one alone, 0."""
 T = TypeVar("T")
@@ -147,19 +147,24 @@ def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) 
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
-def restore_model(checkpoint: Checkpoint, model: nn.Module) -> None:
+def restore_model(checkpoint: Checkpoint, model: nn.Module, name: str = "model") -> None:
     """Load parameters and buffers alone, for evaluation.
+
+    Args:
+        checkpoint: Where they are.
+        model: The model, or a part of it.
+        name: What their names begin with.
 
     Raises:
         CheckpointError: If a tensor is missing or its shape is not the model's.
     """
-    found = _group(checkpoint, "model")
+    found = _group(checkpoint, name)
     wanted = model.state_dict()
-    for name in sorted(wanted.keys() | found.keys()):
-        shapes = [tuple(side[name].shape) if name in side else None for side in (found, wanted)]
+    for tensor in sorted(wanted.keys() | found.keys()):
+        shapes = [tuple(side[tensor].shape) if tensor in side else None for side in (found, wanted)]
         if shapes[0] != shapes[1]:
             raise CheckpointError(
-                f"{checkpoint.path}: tensor {name} has shape {shapes[0]}, "
+                f"{checkpoint.path}: tensor {tensor} has shape {shapes[0]}, "
                 f"the model needs {shapes[1]}"
             )
     model.load_state_dict(found)

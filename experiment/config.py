@@ -55,6 +55,9 @@ class TrainConfig(Checked):
     validation_share: Annotated[float, Within(0, 0.5)] = 0.0
     """Share of the games from which the autoencoder does not learn. Curves of its error, recall and
     ghosts in them then show what it has learned by heart. Actor and critic learn from all games."""
+    autoencoder_from: Path | None = None
+    """Checkpoint or run of the same game whose autoencoder, with its projection, the training
+    starts with. If it was trained alone, this is a pretrained encoder."""
     image_interval: Annotated[Steps, Role.NEUTRAL] = 25_000
     """Steps between two image grids and histograms in TensorBoard."""
     film_interval: Annotated[Steps, Role.NEUTRAL] = 100_000

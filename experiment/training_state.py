@@ -2,18 +2,31 @@
 
 import torch
 
+from agent.actor_critic import ActorCritic
 from agent.ppo import PPO
 from agent.threads import in_parallel
 from encoders import make_finder
 from envs import Projection, calibrate, game_of
-from experiment.checkpoint import Checkpoint, capture, restore
+from experiment.checkpoint import Checkpoint, capture, restore, restore_model
 from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.model import make_model
-from experiment.run_directory import RunDirectory
+from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.run_statistics import RunStatistics
 from experiment.sources import training_sources
 from settings import to_json
+
+
+def check_start(config: TrainConfig) -> None:
+    """Find out before anything is written whether a new training can begin.
+
+    Raises:
+        CheckpointError: If the given autoencoder does not fit.
+        UserError: If there can be no such network for the game.
+    """
+    model, pretrained = _make_model(config), _pretrained(config)
+    if pretrained:
+        _take_autoencoder(pretrained, model)
 
 
 class TrainingState:
@@ -29,21 +42,23 @@ class TrainingState:
         """Make everything, anew or as ``resumed`` left it; torch's random state too.
 
         Raises:
-            CheckpointError: If the checkpoint does not fit.
+            CheckpointError: If the checkpoint, or that of the autoencoder, does not fit.
             UserError: If the game has a shape or colours that cannot be used.
         """
         torch.manual_seed(config.seed)
         self._config, self._run = config, run
         self.resumed = resumed
-        projection = resumed.read(Projection, "projection") if resumed else None
-        try:
-            self.model = make_model(config).to(device)
-            if not projection:
-                seed = config.game_seed(0)
+        pretrained = None if resumed else _pretrained(config)
+        known = resumed or pretrained
+        projection = known.read(Projection, "projection") if known else None
+        self.model = _make_model(config).to(device)
+        if not projection:
+            seed = config.game_seed(0)
+            try:
                 (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
-            self.projection = projection
-        except ValueError as error:
-            raise UserError(f"{game_of(config.env).title} cannot be trained: {error}") from error
+            except ValueError as error:
+                raise _untrainable(config, error) from error
+        self.projection = projection
         self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
         self.finder = make_finder(config.detector, self.projection)
         self.model.autoencoder.finder = self.finder
@@ -54,6 +69,8 @@ class TrainingState:
             restore(resumed, self.model, self.ppo.optimizer)
         else:
             self.statistics = RunStatistics()
+        if pretrained:
+            _take_autoencoder(pretrained, self.model)
         self._saved = self.statistics.steps if resumed else None
 
     def save(self) -> None:
@@ -71,3 +88,28 @@ class TrainingState:
         }
         self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)
         self._saved = self.statistics.steps
+
+
+def _make_model(config: TrainConfig) -> ActorCritic:
+    try:
+        return make_model(config)
+    except ValueError as error:
+        raise _untrainable(config, error) from error
+
+
+def _untrainable(config: TrainConfig, error: ValueError) -> UserError:
+    return UserError(f"{game_of(config.env).title} cannot be trained: {error}")
+
+
+def _pretrained(config: TrainConfig) -> Checkpoint | None:
+    """Whose autoencoder a training begins with; it must have seen the same game."""
+    if not config.autoencoder_from:
+        return None
+    checkpoint = load_checkpoint(config.autoencoder_from)
+    finder = make_finder(config.detector, checkpoint.read(Projection, "projection"))
+    checkpoint.check_made_with(training_sources(config.env, finder))
+    return checkpoint
+
+
+def _take_autoencoder(checkpoint: Checkpoint, model: ActorCritic) -> None:
+    restore_model(checkpoint, model.autoencoder, "model.autoencoder")

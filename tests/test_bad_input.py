@@ -39,6 +39,13 @@ BAD_FLAGS = [
         "num_envs * ppo.num_steps / ppo.num_minibatches must be at most 8192, got 1024 * 64 / 1",
     ),
     (["--num-envs", "1024", "--ppo.num-steps", "1024"], "num_envs * ppo.num_steps must be at most"),
+    (["--model.experts", "9"], "experts must be from 1 to 8, got 9"),
+    (
+        ["--model.experts", "2", "--model.expert-by", "floor"],
+        "expert_by must be a gauge of the game (health, opponent, stage, lives, clock, way), got",
+    ),
+    (["--model.gradients.value", "expert_1"], "must name experts that there are (none with"),
+    (["--autoencoder-from", "nowhere"], "nowhere: no such checkpoint"),
     (["--resume"], "holds no checkpoint"),
 ]
 

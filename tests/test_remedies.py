@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import evaluate
 import export
@@ -12,8 +13,11 @@ from benchmarks import channel_use, pruning
 from encoders import EncoderConfig
 from envs import Projection
 from experiment import agent_rollout, training_state
+from experiment.command_line import parse
 from experiment.errors import UserError
+from experiment.run_directory import RunDirectory
 from experiment.trained_agent import load_agent
+from experiment.training_state import TrainingState
 from tests.test_extension import FLAGS
 from tools import prune
 
@@ -56,6 +60,25 @@ def test_a_part_that_no_loss_trains_can_be_resumed(tmp_path: Path):
     flags = ["--run-dir", str(tmp_path), "--evaluation-games", "0"]
     assert train.main([*FLAGS, *flags, "--total-steps", "16", "--model.gradients.value"]) == 0
     assert train.main([*flags, "--resume", "--total-steps", "32"]) == 0
+
+
+def test_a_pretrained_autoencoder_is_the_start_of_an_agent(run: Path, tmp_path: Path, capsys):
+    given = load_agent(run)
+    flags = [*FLAGS, "--run-dir", str(tmp_path / "agent"), "--autoencoder-from", str(run)]
+    flags += REMEDIES["mask" if "mask" in str(run) else "experts"]
+    config, _ = parse(flags)
+    state = TrainingState(config, torch.device("cpu"), RunDirectory(tmp_path), None)
+    assert state.projection == given.projection
+    found, wanted = state.model.autoencoder.state_dict(), given.model.autoencoder.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+    assert not torch.equal(state.model.actor.hidden.weight, given.model.actor.hidden.weight)
+    # One of another shape is refused, and a mended command may use the directory.
+    assert train.main([*flags, "--model.autoencoder.encoder.latent-dim", "32"]) == 2
+    assert "tensor decoder.layers.0.weight has shape" in capsys.readouterr().err
+    assert train.main([*flags, "--total-steps", "16"]) == 0
+    assert (
+        train.main(["--run-dir", str(tmp_path / "agent"), "--resume", "--total-steps", "32"]) == 0
+    )
 
 
 def test_what_a_mask_needs_a_graph_does_not_have(run: Path, capsys):
