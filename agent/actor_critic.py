@@ -212,15 +212,15 @@ class ActorCritic(nn.Module):
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """All parameters by the part of the network that a loss may train.
 
-        Those of an expert are also those of the encoder.
+        Those of an expert are also those of the encoder. Frozen ones are in no part.
         """
         convolutions = self.autoencoder.encoder.convolutions
         experts: list[nn.Module] = []
         if isinstance(convolutions, Experts):
             experts += convolutions.networks
         return {
-            "encoder": [*self.autoencoder.encoder.parameters()],
-            **{name: [*one.parameters()] for name, one in zip(EXPERTS, experts, strict=False)},
+            "encoder": _trainable(self.autoencoder.encoder),
+            **{name: _trainable(one) for name, one in zip(EXPERTS, experts, strict=False)},
             "decoder": [*self.autoencoder.decoder.parameters()],
             "artifacts": self.autoencoder.parameter_groups()["artifacts"],
             "actor": [*self.actor.parameters()],
@@ -237,6 +237,10 @@ class ActorCritic(nn.Module):
             **self.autoencoder.parameter_groups(),
             "branches": [*self.actor.parameters(), *self.critic.parameters()],
         }
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def _columns(gauges: Sequence[str], name: str) -> list[int]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from encoders.channels import channel_norms
 from encoders.experts import Experts
+from encoders.resnet import ResNet
 
 FIRST, SECOND = "autoencoder.encoder.convolutions.0", "autoencoder.encoder.convolutions.2"
 LATENT = "autoencoder.encoder.latent"
@@ -59,10 +60,10 @@ def prune(model: ActorCritic, obs: Tensor, gauges: Tensor, tracks: Tensor, share
         share: What is removed of each layer, from 0 to less than 1.
 
     Raises:
-        ValueError: If the network has experts, which are not pruned.
+        ValueError: If the network has experts or a backbone, which are not pruned.
     """
-    if isinstance(model.autoencoder.encoder.convolutions, Experts):
-        raise ValueError("a network with experts cannot be pruned")
+    if isinstance(model.autoencoder.encoder.convolutions, Experts | ResNet):
+        raise ValueError("a network with experts or a backbone cannot be pruned")
     groups = _groups(model)
     with _inputs(model, [reader for group in groups.values() for reader in group.readers]) as seen:
         model.autoencoder.decode(model(obs, gauges, tracks).latent)

@@ -59,7 +59,9 @@ def first_layers(encoder: nn.Module) -> list[nn.Conv2d]:
     """The convolutions that read the input: one, or one of each expert."""
     convolutions: Any = encoder.convolutions
     networks: Any = convolutions.networks if isinstance(convolutions, Experts) else [convolutions]
-    return [network[0] for network in networks]
+    return [
+        next(one for one in network.modules() if isinstance(one, nn.Conv2d)) for network in networks
+    ]
 
 
 class Instruments:

@@ -1,6 +1,7 @@
 """The convolutional encoder that actor, critic and decoder share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from encoders.experts import Experts
+from encoders.resnet import BACKBONES, BackboneName, ResNet
 from settings import Checked, Within
 
 
@@ -20,6 +22,10 @@ class EncoderConfig(Checked):
     """Units of the tanh layer between encoder and everything else."""
     channels: Annotated[tuple[int, int], Within(1, 256)] = (8, 32)
     """Output channels of the two convolutions."""
+    backbone: BackboneName = ""
+    """First stages of a ResNet in place of the two convolutions."""
+    frozen_backbone: bool = False
+    """Leave its weights as they are; the tanh layer behind it learns."""
 
 
 class Encoder(nn.Module):
@@ -40,6 +46,8 @@ class Encoder(nn.Module):
         first, second = config.channels
 
         def convolutions() -> nn.Module:
+            if config.backbone:
+                return ResNet(config.backbone, frames, frozen=config.frozen_backbone)
             return nn.Sequential(
                 nn.Conv2d(frames, first, 4, stride=4),
                 nn.ReLU(),
@@ -48,8 +56,20 @@ class Encoder(nn.Module):
             )
 
         self.convolutions = convolutions() if experts == 1 else Experts(experts, convolutions)
+        if config.backbone:
+            second = BACKBONES[config.backbone].channels
         features = experts * second * (height // 8) * (width // 8)
         self.latent = nn.Linear(features, config.latent_dim)
+
+    def load_backbone(self, path: Path) -> None:
+        """Take a backbone's weights from a file.
+
+        Raises:
+            WeightsError: If it does not hold them.
+        """
+        for module in self.modules():
+            if isinstance(module, ResNet):
+                module.load(path)
 
     def forward(self, obs: Tensor, bins: Tensor | None = None) -> Tensor:
         """(B, C, H, W) normalised, best channels last, to (B, Z) in -1..1.

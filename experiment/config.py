@@ -58,6 +58,10 @@ class TrainConfig(Checked):
     autoencoder_from: Path | None = None
     """Checkpoint or run of the same game whose autoencoder, with its projection, the training
     starts with. If it was trained alone, this is a pretrained encoder."""
+    backbone_weights: str = ""
+    """File with weights for ``model.autoencoder.encoder.backbone``: the state of one of
+    torchvision's networks (.pth or .safetensors) or an ONNX graph (.onnx), or
+    hf://OWNER/NAME/FILE on the Hugging Face Hub. Without it the backbone starts at random."""
     image_interval: Annotated[Steps, Role.NEUTRAL] = 25_000
     """Steps between two image grids and histograms in TensorBoard."""
     film_interval: Annotated[Steps, Role.NEUTRAL] = 100_000
@@ -95,6 +99,11 @@ class TrainConfig(Checked):
             raise UserError(
                 f"ppo.num_minibatches must be at most {fewest} "
                 f"(num_envs * ppo.num_steps / {STACK}), got {self.ppo.num_minibatches}"
+            )
+        if self.backbone_weights and not self.model.autoencoder.encoder.backbone:
+            raise UserError(
+                "backbone_weights needs model.autoencoder.encoder.backbone, "
+                f"got {self.backbone_weights} without one"
             )
         if self.algorithm == "a2c" and (self.ppo.num_epochs, self.ppo.num_minibatches) != (1, 1):
             raise UserError(

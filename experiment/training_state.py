@@ -14,6 +14,7 @@ from experiment.model import make_model
 from experiment.run_directory import RunDirectory, load_checkpoint
 from experiment.run_statistics import RunStatistics
 from experiment.sources import training_sources
+from experiment.weights_file import weights_file
 from settings import to_json
 
 
@@ -22,11 +23,10 @@ def check_start(config: TrainConfig) -> None:
 
     Raises:
         CheckpointError: If the given autoencoder does not fit.
-        UserError: If there can be no such network for the game.
+        UserError: If there can be no such network for the game, or no weights for its backbone.
     """
     model, pretrained = _make_model(config), _pretrained(config)
-    if pretrained:
-        _take_autoencoder(pretrained, model)
+    _begin(config, model, pretrained)
 
 
 class TrainingState:
@@ -69,8 +69,7 @@ class TrainingState:
             restore(resumed, self.model, self.ppo.optimizer)
         else:
             self.statistics = RunStatistics()
-        if pretrained:
-            _take_autoencoder(pretrained, self.model)
+            _begin(config, self.model, pretrained)
         self._saved = self.statistics.steps if resumed else None
 
     def save(self) -> None:
@@ -111,5 +110,12 @@ def _pretrained(config: TrainConfig) -> Checkpoint | None:
     return checkpoint
 
 
-def _take_autoencoder(checkpoint: Checkpoint, model: ActorCritic) -> None:
-    restore_model(checkpoint, model.autoencoder, "model.autoencoder")
+def _begin(config: TrainConfig, model: ActorCritic, pretrained: Checkpoint | None) -> None:
+    """Give a fresh network the weights that a training begins with."""
+    if pretrained:
+        restore_model(pretrained, model.autoencoder, "model.autoencoder")
+    if config.backbone_weights:
+        try:
+            model.autoencoder.encoder.load_backbone(weights_file(config.backbone_weights))
+        except ValueError as error:
+            raise UserError(f"backbone_weights: {error}") from error

@@ -46,6 +46,11 @@ BAD_FLAGS = [
     ),
     (["--model.gradients.value", "expert_1"], "must name experts that there are (none with"),
     (["--autoencoder-from", "nowhere"], "nowhere: no such checkpoint"),
+    (["--backbone-weights", "a.pth"], "backbone_weights needs model.autoencoder.encoder.backbone"),
+    (
+        ["--model.autoencoder.encoder.backbone", "resnet18", "--backbone-weights", "a.pth"],
+        "backbone_weights must be a file, got a.pth",
+    ),
     (["--resume"], "holds no checkpoint"),
 ]
 

@@ -11,6 +11,7 @@ import export
 import train
 from benchmarks import channel_use, pruning
 from encoders import EncoderConfig
+from encoders.resnet import ResNet
 from envs import Projection
 from experiment import agent_rollout, training_state
 from experiment.command_line import parse
@@ -18,6 +19,7 @@ from experiment.errors import UserError
 from experiment.run_directory import RunDirectory
 from experiment.trained_agent import load_agent
 from experiment.training_state import TrainingState
+from tests.encoders.test_resnet import torchvision_state
 from tests.test_extension import FLAGS
 from tools import prune
 
@@ -54,6 +56,25 @@ def test_it_trains_resumes_and_plays(run: Path):
     weights = run / "weights.safetensors"
     assert export.main(["--checkpoint", str(run), "--weights", str(weights)]) == 0
     assert evaluate.main(["--checkpoint", str(weights), "--episodes", "1"]) == 0
+
+
+def test_weights_from_elsewhere_are_the_start_of_a_backbone_and_are_kept(tmp_path: Path, capsys):
+    torch.save(torchvision_state("resnet18"), tmp_path / "weights.pth")
+    flags = ["--run-dir", str(tmp_path / "run"), "--evaluation-games", "0"]
+    backbone = ["--model.autoencoder.encoder.backbone"]
+    weights = ["--backbone-weights", str(tmp_path / "weights.pth")]
+    frozen = "--model.autoencoder.encoder.frozen-backbone"
+    new = [*FLAGS, *flags, *weights, "--total-steps", "16", frozen, *backbone]
+    assert train.main([*new, "resnet50"]) == 2
+    assert "must hold the weights of resnet50" in capsys.readouterr().err
+    assert train.main([*new, "resnet18"]) == 0
+    (tmp_path / "weights.pth").unlink()  # a checkpoint holds them
+    assert train.main([*flags, "--resume", "--total-steps", "32"]) == 0
+    plain = ResNet("resnet18", 4, frozen=True)
+    torch.save(torchvision_state("resnet18"), tmp_path / "again.pth")
+    plain.load(tmp_path / "again.pth")
+    found = load_agent(tmp_path / "run").model.autoencoder.encoder.convolutions.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in plain.state_dict().items())
 
 
 def test_a_part_that_no_loss_trains_can_be_resumed(tmp_path: Path):
@@ -108,7 +129,7 @@ def test_a_pruned_agent_is_smaller_and_plays(run: Path, monkeypatch, capsys):
     words = ["prune", str(run), "--share", "0.5", "--output", str(path)]
     monkeypatch.setattr("sys.argv", words)
     if "experts" in str(run):
-        with pytest.raises(UserError, match="with experts cannot be pruned"):
+        with pytest.raises(UserError, match="with experts or a backbone cannot"):
             prune.main()
         return
     prune.main()

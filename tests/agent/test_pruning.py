@@ -117,5 +117,5 @@ def test_the_mean_of_what_is_removed_stays():
 
 
 def test_a_network_with_experts_is_refused():
-    with pytest.raises(ValueError, match="with experts cannot be pruned"):
+    with pytest.raises(ValueError, match="with experts or a backbone cannot"):
         pruned_model(make_model(experts=2), 0.5)
