@@ -1,8 +1,8 @@
-"""What tracks cost: the processor time of a training step with and without them.
+"""What tracks, experts and a mask channel cost: the processor time of a training step with them.
 
-Two trainings take turns, update for update, in one process with one thread. So a machine that
-becomes slower slows both. What is measured is processor time, and the first updates are left out,
-in which the locator finds nothing yet.
+The trainings take turns, update for update, in one process with one thread. So a machine that
+becomes slower slows all. What is measured is processor time, and the first updates are left out, in
+which the locator finds nothing yet.
 
 Example:
     python -m benchmarks.learning_time --json benchmarks/results/learning_time.json
@@ -12,8 +12,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,10 +25,9 @@ from rich.table import Table
 from agent.collector import Collector
 from agent.rollout import Rollout
 from benchmarks.provenance import provenance
-from encoders import LocatorConfig
 from envs import game_of, make_env_parts
 from experiment.allocator import keep_freed_memory
-from experiment.command_line import check_output, exit_code
+from experiment.command_line import check_output, exit_code, parse
 from experiment.config import TrainConfig
 from experiment.files import write_json
 from experiment.run_directory import RunDirectory
@@ -37,11 +36,24 @@ from monitoring.console import print_table
 from settings import Checked, Within
 
 PARTS = ("playing", "learning")
+ARMS: Mapping[str, Sequence[str]] = {
+    "default": (),
+    "without tracks": ("--model.autoencoder.locator.count", "0"),
+    "five experts": ("--model.experts", "5"),
+    "mask channel": ("--model.autoencoder.mask-channel",),
+}
+"""Flags of ``train.py`` by the name of the arm."""
+COSTS = {
+    "tracks": ("default", "without tracks"),
+    "five experts": ("five experts", "default"),
+    "mask channel": ("mask channel", "default"),
+}
+"""What costs something: the arm that has it, and the one that lacks it."""
 
 
 @dataclass(frozen=True)
 class LearningTimeConfig(Checked):
-    """Measure the processor time of training steps with and without tracks."""
+    """Measure the processor time of training steps with and without some remedies."""
 
     json: Path
     """File for the result."""
@@ -96,29 +108,30 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    default = TrainConfig()
-    autoencoder = replace(default.model.autoencoder, locator=LocatorConfig(count=0))
-    without = replace(default, model=replace(default.model, autoencoder=autoencoder))
-    found = measure({"with tracks": default, "without": without}, config)
+    found = measure(config)
     write_json(config.json, {**provenance("learning_time"), **found})
-    table = Table("microseconds of a step", *found["microseconds"], "ratio")
-    for part in PARTS:
-        cells = [f"{one[part]:.0f}" for one in found["microseconds"].values()]
-        table.add_row(part, *cells, f"{found['ratio'][part]:.3f}")
-    table.add_row("both", *[""] * len(found["microseconds"]), f"{found['ratio']['both']:.3f}")
+    table = Table("microseconds of a step", *(*PARTS, "both"))
+    for name, spent in found["microseconds"].items():
+        table.add_row(name, *(f"{one:.0f}" for one in spent.values()))
+    for name, ratio in found["ratio"].items():
+        table.add_row(f"ratio: {name}", *(f"{one:.3f}" for one in ratio.values()))
     print_table(table)
 
 
-def measure(arms: Mapping[str, TrainConfig], config: LearningTimeConfig) -> dict[str, Any]:
-    """Let two trainings take turns.
+def measure(config: LearningTimeConfig) -> dict[str, Any]:
+    """Let the trainings take turns.
 
     Returns:
-        ``microseconds`` of a step by arm and part, medians over updates; ``ratio`` of the first arm
-        to the second by part, and of ``both`` parts together, medians over pairs of updates.
+        ``microseconds`` of a step by arm and part, medians over updates, and ``ratio`` by what
+        costs something and part, medians over pairs of updates; ``both`` is both parts together.
     """
-    spent: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
+    spent: dict[str, list[dict[str, float]]] = {name: [] for name in ARMS}
+    parts = (*PARTS, "both")
     with tempfile.TemporaryDirectory() as directory:
-        trainees = {name: Trainee(arm, Path(directory) / name) for name, arm in arms.items()}
+        trainees = {
+            name: Trainee(parse(list(flags))[0], Path(directory) / name)
+            for name, flags in ARMS.items()
+        }
         for update in range(config.warm_up + config.updates):
             for name, trainee in trainees.items():
                 took = trainee.update()
@@ -126,18 +139,21 @@ def measure(arms: Mapping[str, TrainConfig], config: LearningTimeConfig) -> dict
                     spent[name].append(took | {"both": sum(took.values())})
         for trainee in trainees.values():
             trainee.close()
-    first, second = spent.values()
     return {
         "updates": config.updates,
         "microseconds": {
-            name: {part: statistics.median(one[part] for one in all_of) for part in PARTS}
+            name: {part: statistics.median(one[part] for one in all_of) for part in parts}
             for name, all_of in spent.items()
         },
         "ratio": {
-            part: statistics.median(
-                one[part] / other[part] for one, other in zip(first, second, strict=True)
-            )
-            for part in (*PARTS, "both")
+            name: {
+                part: statistics.median(
+                    one[part] / other[part]
+                    for one, other in zip(spent[there], spent[lacking], strict=True)
+                )
+                for part in parts
+            }
+            for name, (there, lacking) in COSTS.items()
         },
     }
 

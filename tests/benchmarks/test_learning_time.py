@@ -1,4 +1,4 @@
-"""The cost of tracks is measured side by side."""
+"""What a remedy costs is measured side by side."""
 
 import json
 from dataclasses import replace
@@ -11,12 +11,13 @@ from experiment.config import TrainConfig
 
 
 class Slow:
-    """A training whose first update takes long, and which is slower with tracks."""
+    """A training whose first update takes long, and which is slower with tracks and experts."""
 
     made = 0
 
     def __init__(self, config: TrainConfig, _: Path) -> None:
         self.factor = 2.0 if config.model.autoencoder.locator.count else 1.0
+        self.factor *= config.model.experts
         self.updates = 0
 
     def update(self) -> dict[str, float]:
@@ -33,10 +34,16 @@ def test_ratios_are_those_of_the_updates_after_the_warm_up(monkeypatch, tmp_path
     monkeypatch.setattr("sys.argv", ["x", "--json", str(path), "--updates", "3", "--warm-up", "1"])
     learning_time.main()
     found = json.loads(path.read_text())
-    assert found["microseconds"]["with tracks"] == {"playing": 300.0, "learning": 200.0}
-    assert found["microseconds"]["without"]["learning"] == 100.0
-    assert found["ratio"] == pytest.approx({"playing": 1.0, "learning": 2.0, "both": 500 / 400})
-    assert Slow.made == 2
+    spent = found["microseconds"]
+    assert spent["default"] == {"playing": 300.0, "learning": 200.0, "both": 500.0}
+    assert spent["without tracks"]["learning"] == 100.0
+    ratio = found["ratio"]
+    assert ratio["tracks"] == pytest.approx({"playing": 1.0, "learning": 2.0, "both": 500 / 400})
+    assert ratio["five experts"] == pytest.approx(
+        {"playing": 1.0, "learning": 5.0, "both": 1300 / 500}
+    )
+    assert ratio["mask channel"]["both"] == 1.0
+    assert Slow.made == len(learning_time.ARMS)
 
 
 def test_a_real_update_is_timed(tmp_path: Path):
