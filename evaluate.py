@@ -125,7 +125,7 @@ def evaluate(config: EvaluateConfig) -> None:
         reports: list[Report] = []
         for agent, path in zip(agents, config.checkpoint, strict=True):
             envs, recorder = open_games(agent, config, console)
-            for env in envs:
+            for env in envs or ():
                 cleanup.callback(env.close)
             console.print(f"{agent.checkpoint.path}: playing {config.episodes} whole games ...")
             if recorder:
@@ -147,13 +147,14 @@ def evaluate(config: EvaluateConfig) -> None:
 
 def open_games(
     agent: TrainedAgent, config: EvaluateConfig, console: Console
-) -> tuple[list[Any], VideoRecorder | None]:
-    """The games for an agent; the first filmed or in a window if asked to."""
+) -> tuple[list[Any] | None, VideoRecorder | None]:
+    """The games for an agent, the first filmed or in a window; None if nothing is to be seen."""
+    if not (config.video or config.watch):
+        return None, None
     parallel = 1 if config.watch else min(config.episodes, MAX_PARALLEL)
     envs: list[Any] = [*make_logged_envs(agent.config.env, agent.projection, parallel)]
     recorder = None
-    if config.video or config.watch:
-        envs[0] = AgentView(envs[0], agent.model, agent.finder, agent.config.weights)
+    envs[0] = AgentView(envs[0], agent.model, agent.finder, agent.config.weights)
     if config.video:
         envs[0] = recorder = VideoRecorder(envs[0], config.video, console.print)
     if config.watch:

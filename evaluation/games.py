@@ -50,17 +50,33 @@ def play_games(envs: Sequence[Env], model: ActorCritic, games: int, seed: int) -
     Returns:
         ``games`` games, those of each part in the order in which they began.
     """
-    assert games >= len(envs) >= 1
-    cut = len(envs) - len(envs) // 2
-    parts = [part for part in (envs[:cut], envs[cut:]) if part]
-    shares = [games - games // 2, games // 2] if len(parts) > 1 else [games]
     tasks = [
-        partial(_play, part, model, share, seed + first)
-        for part, share, first in zip(parts, shares, (0, cut), strict=False)
+        partial(play_share, envs[share.first : share.first + share.seats], model, share, seed)
+        for share in shares(games, len(envs))
     ]
     if isinstance(envs[0], HumanRendering):  # a window belongs to the main thread
         return tasks[0](Pulse())
     return [game for played in in_parallel(tasks) for game in played]
+
+
+class Share(NamedTuple):
+    """What one part plays."""
+
+    first: int
+    """Number of its first environment."""
+    seats: int
+    """How many environments it has."""
+    games: int
+    """How many games."""
+
+
+def shares(games: int, seats: int) -> list[Share]:
+    """Divide ``games`` and the environments in which they are played between two parts, or one."""
+    assert games >= seats >= 1
+    if seats == 1:
+        return [Share(0, 1, games)]
+    cut = seats - seats // 2
+    return [Share(0, cut, games - games // 2), Share(cut, seats - cut, games // 2)]
 
 
 class _Seat:
@@ -88,11 +104,20 @@ class _Seat:
 
 
 @torch.no_grad()
-def _play(
-    envs: Sequence[Env], model: ActorCritic, games: int, seed: int, pulse: Pulse
+def play_share(
+    envs: Sequence[Env], model: ActorCritic, share: Share, seed: int, pulse: Pulse
 ) -> list[PlayedGame]:
-    """Play the games of one part; fewer if ``pulse`` stops it."""
+    """Play the games of one part; fewer if ``pulse`` stops it.
+
+    Args:
+        envs: Its environments.
+        model: The policy, on any device.
+        share: What it plays.
+        seed: As for all parts.
+        pulse: Is told of every step.
+    """
     device = next(model.parameters()).device
+    games, seed = share.games, seed + share.first
     generator = torch.Generator(device).manual_seed(seed)
     seats = [_Seat(env, number, seed + number) for number, env in enumerate(envs)]
     begun = len(seats)
