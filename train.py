@@ -1,9 +1,10 @@
 """Train an agent on Atari games that keeps small artifacts in view."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from agent.collector import Collector
 from agent.ppo import NonFiniteLossError
+from agent.ranks import LostRankError, Ranks, joined_ranks
 from agent.rollout import Rollout
 from agent.threads import StalledError
 from encoders.fidelity import artifact_fidelity
@@ -22,6 +24,7 @@ from experiment.allocator import keep_freed_memory
 from experiment.checkpoint import Checkpoint
 from experiment.command_line import available_device, exit_code, parse, resume_command
 from experiment.config import TrainConfig
+from experiment.errors import UserError
 from experiment.files import SaveError
 from experiment.random_play import complete
 from experiment.run_directory import RunDirectory
@@ -35,6 +38,9 @@ from monitoring.monitor import Monitor
 from monitoring.validation import Overfitting, validation_metrics
 from settings import Role, flat, names_with, to_json
 
+RESTARTS = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+"""How often torchrun has started the ranks again, after one was lost."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code.
@@ -46,47 +52,75 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
 
     def command() -> int:
-        config, resumed = parse(argv)
-        device = available_device(config.device)
-        return train(complete(config), device, resumed)
+        with joined_ranks() as ranks:
+            config, resumed = ranks.led(lambda: read_command_line(argv, ranks))
+            return train(config, available_device(config.device), resumed, ranks)
 
     return exit_code(command, "interrupted; --resume goes on from the last checkpoint, if any")
 
 
-def train(config: TrainConfig, device: torch.device, resumed: Checkpoint | None) -> int:
+def read_command_line(argv: Sequence[str], ranks: Ranks) -> tuple[TrainConfig, Checkpoint | None]:
+    """The config and the checkpoint from which to go on, checked.
+
+    Raises:
+        UserError: If a flag is wrong, or the training cannot begin.
+    """
+    config, resumed = parse_again(argv) if RESTARTS else parse(argv)
+    available_device(config.device)
+    config.check_ranks(ranks.size)
+    config = complete(config)
+    if not resumed:
+        check_start(config)
+    return config, resumed
+
+
+def parse_again(argv: Sequence[str]) -> tuple[TrainConfig, Checkpoint | None]:
+    """The command line of ranks that torchrun has started again: it goes on where they were."""
+    try:
+        return parse([*argv, "--resume"])
+    except UserError:  # they were lost before there was a run
+        return parse(argv)
+
+
+def train(
+    config: TrainConfig, device: torch.device, resumed: Checkpoint | None, ranks: Ranks
+) -> int:
     """Build everything, run the loop, evaluate; returns the exit code.
 
     Raises:
+        LostRankError: If a rank is lost; what was learned until then is saved.
         NonFiniteLossError: If losses stay NaN or infinite; names the last checkpoint.
         SaveError: If the last checkpoint cannot be written; says what is lost.
         StalledError: If a game hangs; what was learned until then is saved.
         UserError: If the checkpoint does not fit or the run directory cannot be used.
     """
     keep_freed_memory()
-    console = make_console()
+    console = make_console() if ranks.first else Console(quiet=True)
     for _, reason in resumed.unusable if resumed else ():
         console.print(f"warning: {reason}")
     run = RunDirectory(config.run_dir)
-    if not resumed:
-        check_start(config)
-    with closing(StopRequest()) as stop, run.claim(config, resumed, console.print):
-        state = TrainingState(config, device, run, resumed)
+    with closing(StopRequest()) as stop, ExitStack() as cleanup:
+        claim = run.claim(config, resumed, console.print)
+        ranks.led(lambda: cleanup.enter_context(claim))
+        state = TrainingState(config, device, run, resumed, ranks)
         training = build(config, state, run, console)
-        with closing(training.monitor):
-            stop.deferring = True
-            try:
-                loop(config, training, console, stop)
-            except NonFiniteLossError as error:
-                last = run.newest or "none was written yet"
-                raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
-            except StalledError as error:
-                state.save()
-                raise StalledError(f"{error}; saved {run.newest}") from error
-            finally:
-                for part in training.envs:
-                    part.close()
+        if training.monitor:
+            cleanup.callback(training.monitor.close)
+        stop.deferring = True
+        try:
+            loop(config, training, console, stop)
+        except NonFiniteLossError as error:
+            last = run.newest or "none was written yet"
+            raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
+        except (StalledError, LostRankError) as error:
             state.save()
-            stop.deferring = False
+            raise type(error)(f"{error}; saved {run.newest}") from error
+        finally:
+            for part in training.envs:
+                part.close()
+        state.save()
+        stop.deferring = False
+        if training.monitor:
             final = finish(config, state.statistics, run, console, judge=not stop.requested)
             if final:
                 training.monitor.end(final, state.statistics.steps)
@@ -101,7 +135,8 @@ class Training(NamedTuple):
     envs: list[VectorEnv[Any, Any, Any]]
     collector: Collector
     view: AgentView
-    monitor: Monitor
+    monitor: Monitor | None
+    """Only the first rank has one."""
 
 
 def build(
@@ -116,22 +151,28 @@ def build(
             console.print(f"{run.path} has no checkpoint yet, so its training starts again")
         console.print(describe_projection(state.projection))
     device = next(model.parameters()).device
+    ranks = state.ranks
+    num_envs = config.num_envs // ranks.size
     rollout = Rollout(
         config.ppo.num_steps,
-        config.num_envs,
+        num_envs,
         game.obs_shape,
         device,
         len(game.gauge_names),
         model.autoencoder.track_units,
     )
-    envs = make_env_parts(config.env, state.projection, config.num_envs)
-    seed = config.game_seed(state.statistics.updates)
+    # One rank plays a part while the other acts. Ranks on one machine do so among each other.
+    parts = 2 if ranks.size == 1 else 1
+    envs = make_env_parts(config.env, state.projection, num_envs, parts)
+    seed = config.game_seed(state.statistics.updates, ranks.rank)
     collector = Collector(
         envs, model, state.finder, rollout, seed, held_out=config.validation_share
     )
     if not state.resumed:
-        model.autoencoder.fit_normalizer(rollout.frames[0])
+        state.ppo.fit_normalizer(rollout.frames[0])
     view = AgentView(SingleEnv(state.projection, config.env), model, state.finder, config.weights)
+    if not ranks.first:
+        return Training(state, rollout, envs, collector, view, None)
     monitor = Monitor(run.tensorboard, steps, console.print)
     fields = flat(to_json(config))
     # TensorBoard keeps the values of a run's first start, so what may change is left out.
@@ -142,26 +183,24 @@ def build(
 
 def loop(config: TrainConfig, training: Training, console: Console, stop: StopRequest) -> None:
     """Collect, update, write, save, until the training is complete or is to stop."""
-    state, statistics, model = training.state, training.state.statistics, training.state.model
-    rollout, view, monitor = training.rollout, training.view, training.monitor
+    state, rollout, monitor = training.state, training.rollout, training.monitor
+    statistics, ranks = state.statistics, state.ranks
     progress = ProgressLine(console, statistics.steps, config.total_steps)
     overfitting = Overfitting()
     clock = time.monotonic()
     try:
-        while statistics.steps < config.total_steps and not stop.requested:
+        while statistics.steps < config.total_steps and not ranks.any(stop.requested):
             before = statistics.steps
-            episodes = training.collector.collect()
+            played = ranks.gather(training.collector.collect())
+            episodes = [episode for episodes in played for episode in episodes]
             metrics = state.ppo.update(rollout, before, before / config.total_steps)
-            fidelity = artifact_fidelity(
-                model.autoencoder, state.finder, *rollout.fidelity_sample()
-            )
-            if config.validation_share:
-                parts = model.autoencoder, state.finder, rollout, config.weights
-                metrics |= validation_metrics(*parts)
+            fidelity = look(config, training, metrics) if monitor else {}
             elapsed = time.monotonic() - clock  # since the last update: saving and drawing count
             clock += elapsed
-            metrics |= gauge_metrics(rollout, game_of(config.env).gauge_names)
-            metrics |= statistics.update(rollout.size, elapsed, episodes, fidelity)
+            steps = rollout.size * ranks.size
+            metrics |= statistics.update(steps, elapsed, episodes, fidelity)
+            if not monitor:
+                continue
             steps = statistics.steps
             monitor.scalars(metrics, steps)
             monitor.remember(rollout)
@@ -174,18 +213,37 @@ def loop(config: TrainConfig, training: Training, console: Console, stop: StopRe
                     state.save()
                 except SaveError as error:
                     console.print(f"warning: {error}")
-            if complete or passed(config.image_interval, before, steps):
-                with monitor.drawing("the reconstructions"):
-                    monitor.reconstructions(model, rollout, config.weights, steps)
-                with monitor.drawing("the latents"):
-                    monitor.latents(model, rollout, steps)
-            if complete or passed(config.film_interval, before, steps):
-                with monitor.drawing("the film"):
-                    monitor.film(record_film(view, model, EVALUATION_SEED), film_rate(view), steps)
-                with monitor.drawing("the projector's points"):
-                    monitor.embedding(model, rollout, steps)
+            draw(config, training, monitor, before)
     finally:
         progress.stop()
+
+
+def look(config: TrainConfig, training: Training, metrics: dict[str, float]) -> dict[str, float]:
+    """See what the autoencoder keeps; add to the metrics what else a rollout tells."""
+    rollout, autoencoder = training.rollout, training.state.model.autoencoder
+    finder = training.state.finder
+    fidelity = artifact_fidelity(autoencoder, finder, *rollout.fidelity_sample())
+    if config.validation_share:
+        metrics |= validation_metrics(autoencoder, finder, rollout, config.weights)
+    metrics |= gauge_metrics(rollout, game_of(config.env).gauge_names)
+    return fidelity
+
+
+def draw(config: TrainConfig, training: Training, monitor: Monitor, before: int) -> None:
+    """Draw what is due, if the last update began after ``before`` steps."""
+    model, rollout, view = training.state.model, training.rollout, training.view
+    steps = training.state.statistics.steps
+    complete = steps >= config.total_steps
+    if complete or passed(config.image_interval, before, steps):
+        with monitor.drawing("the reconstructions"):
+            monitor.reconstructions(model, rollout, config.weights, steps)
+        with monitor.drawing("the latents"):
+            monitor.latents(model, rollout, steps)
+    if complete or passed(config.film_interval, before, steps):
+        with monitor.drawing("the film"):
+            monitor.film(record_film(view, model, EVALUATION_SEED), film_rate(view), steps)
+        with monitor.drawing("the projector's points"):
+            monitor.embedding(model, rollout, steps)
 
 
 def passed(interval: int, before: int, after: int) -> bool:

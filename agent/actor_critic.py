@@ -94,15 +94,15 @@ class ReturnHead(nn.Module):
         return self.linear(features) * self.std + self.mean
 
     @torch.no_grad()
-    def fit(self, returns: Tensor) -> None:
-        """Take the returns of a rollout, of any shape, into the statistics, if all are finite."""
-        if not returns.isfinite().all():
+    def fit(self, new_mean: Tensor, new_square: Tensor) -> None:
+        """Take the mean of a rollout's returns, and of their squares, in, if both are finite."""
+        if not (new_mean + new_square).isfinite():
             return
         self.count += 1
         rate = (1 / self.count).clamp(min=self.RATE)
         mean, std = self.mean.clone(), self.std.clone()
-        self.mean += rate * (returns.mean() - self.mean)
-        self.square += rate * (returns.square().mean() - self.square)
+        self.mean += rate * (new_mean - self.mean)
+        self.square += rate * (new_square - self.square)
         self.std.copy_((self.square - self.mean**2).clamp(min=self.SMALLEST**2).sqrt())
         self.linear.weight *= std / self.std
         self.linear.bias.copy_((self.linear.bias * std + mean - self.mean) / self.std)

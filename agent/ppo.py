@@ -11,6 +11,7 @@ from agent.credit import CreditConfig, credit
 from agent.gradients import backward
 from agent.losses import clipped_policy_loss, value_loss
 from agent.ppo_config import PPOConfig
+from agent.ranks import Ranks
 from agent.returns import generalized_advantages
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig, AutoencoderLoss, perturb
@@ -42,9 +43,11 @@ class PPO:
         config: PPOConfig,
         weights: ArtifactWeightsConfig,
         credit: CreditConfig,
+        ranks: Ranks | None = None,
     ) -> None:
-        """Prepare to train ``model``."""
+        """Prepare to train ``model``, together with other ``ranks`` if there are any."""
         self.model, self.config, self.weights, self.credit = model, config, weights, credit
+        self.ranks = ranks or Ranks()
         self._skipped = 0  # minibatches in a row
         factor = config.autoencoder_lr_factor
         lr_factors = {"branches": 1.0, "autoencoder": factor, "artifacts": factor}
@@ -70,6 +73,7 @@ class PPO:
             Metrics by TensorBoard tag, means over the optimizer steps.
 
         Raises:
+            LostRankError: If a rank is lost.
             NonFiniteLossError: If the losses or gradients of ``max_skipped`` minibatches in a row,
                 over all updates, are NaN or infinite. They change no parameter.
         """
@@ -92,10 +96,13 @@ class PPO:
         returns = advantages + rollout.values
         coefficients = config.coefficients(steps)
         if coefficients["value"]:
-            self.model.returns.fit(returns)
+            moments = torch.stack([returns.mean(), returns.square().mean()])
+            self.ranks.average([moments])
+            self.model.returns.fit(*moments)
         explained = 1 - advantages.var() / (returns.var() + 1e-8)
         if config.normalize_advantages:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            mean, std = self._moments(advantages)
+            advantages = (advantages - mean) / (std + 1e-8)
         groups = self.model.parameter_groups()
         apart = groups.pop("artifacts")
         parts = self.model.parts()
@@ -108,6 +115,7 @@ class PPO:
             self.optimizer.zero_grad()
             scaled = {name: coefficients[name] * loss for name, loss in losses.items()}
             loss = backward(scaled, self.model.config.gradients, parts)
+            self._average(loss)
             norm = nn.utils.get_total_norm(_gradients(groups.values()))
             norm_apart = nn.utils.get_total_norm(_gradients([apart]))
             if not torch.isfinite(loss + norm + norm_apart):
@@ -129,7 +137,7 @@ class PPO:
             # After learning: the rollout was acted with the statistics as they were. Frames beside
             # each other are so alike that one in four tells as much.
             frames = rollout.frames[rollout.stack :: rollout.stack]
-            self.model.autoencoder.fit_normalizer(frames.flatten(0, 1))
+            self.fit_normalizer(frames.flatten(0, 1))
         # If all minibatches were skipped there is nothing to tell of them.
         means = cast(list[float], torch.stack(history).mean(dim=0).tolist()) if history else []
         return dict(zip(names, means, strict=True)) | {
@@ -138,6 +146,41 @@ class PPO:
             "value/explained_variance": explained.item(),
             "artifacts/frames": rollout.has_artifact.float().mean().item(),
         }
+
+    def fit_normalizer(self, frames: Tensor) -> None:
+        """Take frames (B, H, W) uint8 of every rank into the mean image."""
+        self.model.autoencoder.fit_normalizer(torch.cat(self.ranks.gather(frames)))
+
+    def _moments(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation over all ranks."""
+        if self.ranks.size == 1:
+            return values.mean(), values.std()
+        mean = values.mean()
+        self.ranks.average([mean])
+        variance = (values - mean).square().mean()
+        self.ranks.average([variance])
+        count = values.numel() * self.ranks.size
+        return mean, (variance * count / (count - 1)).sqrt()
+
+    def _shared(self, drawing: AutoencoderLoss) -> Tensor:
+        """Loss of the reconstruction whose mean over all ranks is that of one with all batches."""
+        if self.ranks.size == 1 or drawing.weight is None:
+            return drawing.reconstruction
+        mean = drawing.weight.clone()
+        self.ranks.average([mean])
+        return drawing.reconstruction * (drawing.weight / mean)
+
+    def _average(self, loss: Tensor) -> None:
+        """Give every rank the mean of all gradients; what is not finite on one is so on all."""
+        if self.ranks.size == 1:
+            return
+        gradients: list[Tensor] = []
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
+        self.ranks.average([*gradients, loss])
 
     def _skip(self, loss: float, norm: float) -> None:
         self._skipped += 1
@@ -201,7 +244,7 @@ class PPO:
             ),
             "value": value_loss(value / std, batch.returns / std),
             "entropy": -entropy,
-            "reconstruction": drawing.reconstruction,
+            "reconstruction": self._shared(drawing),
             "artifacts": drawing.artifacts,
         }
         with torch.no_grad():

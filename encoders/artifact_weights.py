@@ -36,6 +36,9 @@ class ReconstructionLoss(NamedTuple):
     """Under ``artifact_weights``; to learn from."""
     unweighted: Tensor
     """Of every pixel alike, without gradient; to look at."""
+    weight: Tensor | None = None
+    """Sum of the capped weights, by which they were divided: what the first mean counts beside
+    those of other batches."""
 
 
 def pixel_weights(regions: Tensor, config: ArtifactWeightsConfig) -> Tensor:

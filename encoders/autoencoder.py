@@ -42,6 +42,8 @@ class AutoencoderLoss(NamedTuple):
     """Loss of the locator and of the sprites; 0 without them."""
     unweighted: Tensor
     """Mean squared error of the whole drawing, without gradient."""
+    weight: Tensor | None = None
+    """What the first one counts beside those of other batches."""
 
 
 class Autoencoder(nn.Module):
@@ -214,8 +216,8 @@ class Autoencoder(nn.Module):
                 drawn = self.sprites(Points(*(part.flatten(0, 1)[which] for part in points)))
             target.flatten(0, 1).index_add_(0, which, -drawn.to(target.dtype))
         with self._autocast(device):
-            weighted, unweighted = self.decoder.loss(own, target, regions, weights)
-        return AutoencoderLoss(weighted, artifacts, unweighted)
+            drawn = self.decoder.loss(own, target, regions, weights)
+        return AutoencoderLoss(drawn.weighted, artifacts, drawn.unweighted, drawn.weight)
 
     def _artifact_loss(self, frames: Tensor, regions: Tensor) -> Tensor:
         """Of frames (B, H, W) float32 in normalised units, with labelled regions (B, H, W).

@@ -115,15 +115,18 @@ def outer_product_loss(
     weights = counts.new_tensor([config.artifact, 1.0, config.empty]).repeat(len(target), 1)
     weights[stack - 1 :: stack] *= config.newest
     weights = weights.clamp(max=config.cap * (weights * counts).sum() / regions.numel())
-    weights /= (weights * counts).sum()
+    total = (weights * counts).sum()
+    weights /= total
     artifact, beside, empty = weights[marked, :, None, None].unbind(dim=1)
     factor = torch.where(
         in_region, artifact, torch.where(has_artifact[:, None, None], beside, empty)
     )
     factor = (factor / empty).masked_fill_(left_out, 0.0)
-    return ReconstructionLoss(
-        *_OuterProductError.apply(columns, rows, target, weights[:, 2], marked, factor)
+    weighted, unweighted = cast(
+        tuple[Tensor, Tensor],
+        _OuterProductError.apply(columns, rows, target, weights[:, 2], marked, factor),
     )
+    return ReconstructionLoss(weighted, unweighted, total)
 
 
 class _OuterProductError(torch.autograd.Function):

@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from agent.ppo import PPO, NonFiniteLossError
+from agent.ranks import LostRankError
 from agent.threads import StalledError
 from encoders import make_finder
 from envs import EnvConfig, Projection, playable_roms
@@ -39,8 +40,8 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
     """Run a command; returns its exit code.
 
     What the command itself returns, or 0; 2 for a user's mistake; 1 if losses stay not finite, a
-    result cannot be written or the games hang; 130 after Ctrl-C. Each of these prints one line.
-    Nothing that is printed can end the command.
+    result cannot be written, the games hang or a rank is lost; 130 after Ctrl-C. Each of these
+    prints one line. Nothing that is printed can end the command.
     """
     with lenient_streams():
         try:
@@ -48,7 +49,7 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        except (NonFiniteLossError, SaveError, StalledError) as error:
+        except (LostRankError, NonFiniteLossError, SaveError, StalledError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:

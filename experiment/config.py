@@ -111,9 +111,21 @@ class TrainConfig(Checked):
                 f"got {self.ppo.num_epochs} and {self.ppo.num_minibatches}"
             )
 
-    def game_seed(self, updates: int) -> int:
-        """Seed of the games that a run begins after so many updates.
+    def game_seed(self, updates: int, rank: int = 0) -> int:
+        """Seed of the games that a rank of a run begins after so many updates.
 
         Each resumption plays games that the run has not seen, and no two seeds share a game.
         """
-        return int(np.random.SeedSequence((self.seed, updates)).generate_state(1)[0] >> 2)
+        entropy = (self.seed, updates, rank) if rank else (self.seed, updates)
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 2)
+
+    def check_ranks(self, size: int) -> None:
+        """Raise UserError unless ``size`` ranks can share the games and their steps."""
+        if self.num_envs % size:
+            raise UserError(f"num_envs must be a multiple of the {size} ranks, got {self.num_envs}")
+        fewest = self.ppo.num_steps // STACK * self.num_envs // size
+        if self.ppo.num_minibatches > fewest:
+            raise UserError(
+                f"ppo.num_minibatches must be at most {fewest} (num_envs * ppo.num_steps / {STACK} "
+                f"/ {size} ranks), got {self.ppo.num_minibatches}"
+            )

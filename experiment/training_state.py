@@ -4,6 +4,7 @@ import torch
 
 from agent.actor_critic import ActorCritic
 from agent.ppo import PPO
+from agent.ranks import Ranks
 from agent.threads import in_parallel
 from encoders import make_finder
 from envs import Projection, calibrate, game_of
@@ -38,8 +39,11 @@ class TrainingState:
         device: torch.device,
         run: RunDirectory,
         resumed: Checkpoint | None,
+        ranks: Ranks | None = None,
     ) -> None:
         """Make everything, anew or as ``resumed`` left it; torch's random state too.
+
+        All ``ranks`` begin with what the first one has, but for the random state.
 
         Raises:
             CheckpointError: If the checkpoint, or that of the autoencoder, does not fit.
@@ -47,6 +51,7 @@ class TrainingState:
         """
         torch.manual_seed(config.seed)
         self._config, self._run = config, run
+        self.ranks = ranks or Ranks()
         self.resumed = resumed
         pretrained = None if resumed else _pretrained(config)
         known = resumed or pretrained
@@ -58,8 +63,8 @@ class TrainingState:
                 (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
             except ValueError as error:
                 raise _untrainable(config, error) from error
-        self.projection = projection
-        self.ppo = PPO(self.model, config.ppo, config.weights, config.credit)
+        self.projection = self.ranks.gather(projection)[0]
+        self.ppo = PPO(self.model, config.ppo, config.weights, config.credit, self.ranks)
         self.finder = make_finder(config.detector, self.projection)
         self.model.autoencoder.finder = self.finder
         if resumed:
@@ -70,15 +75,20 @@ class TrainingState:
         else:
             self.statistics = RunStatistics()
             _begin(config, self.model, pretrained)
+        self.ranks.begin_alike(self.model)
+        if self.ranks.rank:
+            torch.manual_seed(config.game_seed(self.statistics.updates, self.ranks.rank))
         self._saved = self.statistics.steps if resumed else None
 
     def save(self) -> None:
         """Write a checkpoint, and the best one if it is; nothing if nothing was learned since.
 
+        Only the first rank writes.
+
         Raises:
             SaveError: If one cannot be written; names the latest checkpoint that is there.
         """
-        if self.statistics.steps == self._saved:
+        if self.statistics.steps == self._saved or not self.ranks.first:
             return
         state = {
             "config": to_json(self._config),

@@ -105,7 +105,7 @@ def test_new_statistics_change_no_prediction():
     head, features = ReturnHead(5), torch.randn(7, 5)
     before = head(features)
     for returns in (torch.randn(50) * 30 + 200, torch.randn(50) * 3 - 8):
-        head.fit(returns)
+        head.fit(returns.mean(), returns.square().mean())
         torch.testing.assert_close(head(features), before, rtol=1e-4, atol=1e-4)
     # Mean and deviation of all 100 returns: 96 and the root of (30^2 + 3^2) / 2 + 104^2.
     assert head.mean.item() == pytest.approx(96, abs=5)
@@ -114,9 +114,9 @@ def test_new_statistics_change_no_prediction():
 
 def test_returns_that_hardly_differ_are_not_blown_up_and_bad_ones_are_passed_over():
     head = ReturnHead(2)
-    head.fit(torch.full((9,), 3.0))
+    head.fit(torch.tensor(3.0), torch.tensor(9.0))
     assert head.std.item() == pytest.approx(ReturnHead.SMALLEST)
-    head.fit(torch.tensor([1.0, math.nan]))
+    head.fit(torch.tensor(math.nan), torch.tensor(1.0))
     assert (head.mean.item(), head.count.item()) == (3.0, 1)
 
 

@@ -1,0 +1,162 @@
+"""Data parallelism: processes with games of their own that train one agent together.
+
+Every process, called a rank, plays its share of the games and learns from them. Between the
+backward pass and the optimizer step the gradients of all ranks are averaged, so that all make the
+same step. With one rank nothing is averaged, and nothing waits.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+TIMEOUT = timedelta(minutes=10)
+"""How long a rank waits for the others; drawing, saving and calibration take seconds."""
+ANSWER = 5.0
+"""Seconds in which a rank that lives tells that it has lost another one."""
+T = TypeVar("T")
+
+
+class LostRankError(RuntimeError):
+    """Another rank has ended or does not answer."""
+
+
+class Ranks:
+    """All ranks of a training, and which of them this process is."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        """One of ``size`` ranks, whose process group is there if there are several."""
+        self.rank, self.size = rank, size
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes files and speaks."""
+        return self.rank == 0
+
+    def led(self, task: Callable[[], T]) -> T:
+        """Let the first rank do something; all get what came out, which can be pickled.
+
+        Raises:
+            BaseException: What the task raised, on the first rank.
+            LostRankError: If a rank is lost.
+            SystemExit: On the others, without a word, if it raised something.
+        """
+        if self.size == 1:
+            return task()
+        outcome, error = None, None
+        if self.first:
+            try:
+                outcome = task()
+            except BaseException as caught:
+                error = caught
+        outcome, failed = self.gather((outcome, error is not None))[0]
+        if error:
+            raise error
+        if failed:
+            raise SystemExit(1)
+        return cast(T, outcome)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace float tensors by their means over all ranks, in one go.
+
+        Raises:
+            LostRankError: If a rank is lost.
+        """
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
+        self._all_reduce(flat, dist.ReduceOp.SUM)
+        flat /= self.size
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.detach().copy_(part.view_as(tensor))
+
+    def begin_alike(self, model: nn.Module) -> None:
+        """Give every rank the parameters and buffers of the first one.
+
+        Raises:
+            LostRankError: If a rank is lost.
+        """
+        if self.size > 1:
+            with self._watched():
+                for tensor in model.state_dict().values():
+                    dist.broadcast(tensor, 0)
+
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is set on any rank.
+
+        Raises:
+            LostRankError: If a rank is lost.
+        """
+        if self.size == 1:
+            return flag
+        flags = torch.tensor([float(flag)])
+        self._all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags.item())
+
+    def gather(self, value: T) -> list[T]:
+        """What every rank gives, in their order; anything that can be pickled.
+
+        Raises:
+            LostRankError: If a rank is lost.
+        """
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        with self._watched():
+            dist.all_gather_object(found, value)
+        return cast(list[T], found)
+
+    def _all_reduce(self, tensor: Tensor, operation: Any) -> None:
+        with self._watched():
+            dist.all_reduce(tensor, operation)
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        """Turn an error of the process group into who is lost."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise LostRankError(f"lost {self._lost()}: {error}") from error
+
+    def _lost(self) -> str:
+        """Names of the ranks that do not tell in time that they have lost another one."""
+        with suppress(Exception):  # the store may be gone, too
+            store = cast(Any, dist.distributed_c10d)._get_default_store()
+            store.set(f"lives/{self.rank}", "")
+            ends = time.monotonic() + ANSWER
+            silent = [*range(self.size)]
+            while silent and time.monotonic() < ends:
+                silent = [rank for rank in silent if not store.check([f"lives/{rank}"])]
+                time.sleep(0.1)
+            names = [f"rank {rank} ({store.get(f'name/{rank}').decode()})" for rank in silent]
+            return ", ".join(names) or "the connection"
+        return "another rank"
+
+
+@contextmanager
+def joined_ranks() -> Generator[Ranks]:
+    """The ranks that torchrun started, joined while the context lasts; one rank without it.
+
+    GPUs average by NCCL, processors by gloo.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Ranks()
+        return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=TIMEOUT)
+    try:
+        ranks = Ranks(dist.get_rank(), size)
+        name = f"process {os.getpid()} on {socket.gethostname()}"
+        cast(Any, dist.distributed_c10d)._get_default_store().set(f"name/{ranks.rank}", name)
+        yield ranks
+    finally:
+        dist.destroy_process_group()
