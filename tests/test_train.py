@@ -17,6 +17,7 @@ import train
 from agent import ppo
 from agent.collector import Collector
 from agent.ppo import PPO, NonFiniteLossError
+from agent.ranks import Ranks
 from envs import Projection
 from evaluation.games import EVALUATION_SEED
 from evaluation.tables import markdown
@@ -155,7 +156,7 @@ def test_a_run_that_went_on_meanwhile_is_not_resumed_from_its_past(tmp_path: Pat
     config, stale = parse(["--run-dir", str(tmp_path), "--resume", "--total-steps", "64"])
     assert run(tmp_path, "--resume", "--total-steps", "32") == 0
     with pytest.raises(UserError, match="was trained on just now; resume once more"):
-        train.train(config, torch.device("cpu"), stale)
+        train.train(config, torch.device("cpu"), stale, Ranks())
     assert run(tmp_path, "--resume", "--total-steps", "48") == 0  # the lock was released
 
 
