@@ -113,6 +113,8 @@ def train(
             last = run.newest or "none was written yet"
             raise NonFiniteLossError(f"{error}; last good checkpoint: {last}") from error
         except (StalledError, LostRankError) as error:
+            if not ranks.first:
+                raise
             state.save()
             raise type(error)(f"{error}; saved {run.newest}") from error
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
@@ -21,6 +22,8 @@ TIMEOUT = timedelta(minutes=10)
 """How long a rank waits for the others; drawing, saving and calibration take seconds."""
 ANSWER = 5.0
 """Seconds in which a rank that lives tells that it has lost another one."""
+LOOK = 0.05
+"""Seconds between two looks into the store."""
 T = TypeVar("T")
 
 
@@ -31,9 +34,9 @@ class LostRankError(RuntimeError):
 class Ranks:
     """All ranks of a training, and which of them this process is."""
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
-        """One of ``size`` ranks, whose process group is there if there are several."""
-        self.rank, self.size = rank, size
+    def __init__(self, rank: int = 0, size: int = 1, store: dist.Store | None = None) -> None:
+        """One of ``size`` ranks; if there are several, their process group and store are there."""
+        self.rank, self.size, self._store = rank, size, store
 
     @property
     def first(self) -> bool:
@@ -128,14 +131,16 @@ class Ranks:
 
     def _lost(self) -> str:
         """Names of the ranks that do not tell in time that they have lost another one."""
+        store = self._store
+        if not store:
+            return "another rank"
         with suppress(Exception):  # the store may be gone, too
-            store = cast(Any, dist.distributed_c10d)._get_default_store()
             store.set(f"lives/{self.rank}", "")
             ends = time.monotonic() + ANSWER
             silent = [*range(self.size)]
             while silent and time.monotonic() < ends:
                 silent = [rank for rank in silent if not store.check([f"lives/{rank}"])]
-                time.sleep(0.1)
+                time.sleep(LOOK)
             names = [f"rank {rank} ({store.get(f'name/{rank}').decode()})" for rank in silent]
             return ", ".join(names) or "the connection"
         return "another rank"
@@ -147,16 +152,53 @@ def joined_ranks() -> Generator[Ranks]:
 
     GPUs average by NCCL, processors by gloo.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
         return
+    shared, rank, size = next(dist.rendezvous("env://"))
+    store = dist.PrefixStore(meet(shared, rank, size), shared)
+    store.set(f"name/{rank}", f"process {os.getpid()} on {socket.gethostname()}")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=TIMEOUT)
+    dist.init_process_group(backend, timeout=TIMEOUT, world_size=size, rank=rank, store=store)
     try:
-        ranks = Ranks(dist.get_rank(), size)
-        name = f"process {os.getpid()} on {socket.gethostname()}"
-        cast(Any, dist.distributed_c10d)._get_default_store().set(f"name/{ranks.rank}", name)
-        yield ranks
+        yield Ranks(rank, size, store)
     finally:
         dist.destroy_process_group()
+
+
+def meet(store: dist.Store, rank: int, size: int) -> str:
+    """A word that all ranks have in common, and no rank of an earlier attempt ever had.
+
+    After a restart torchrun may leave in its store what the lost ranks wrote, addresses too. So
+    each rank tells the first one a word of its own, and hears it again together with the answer.
+
+    Args:
+        store: Of all ranks.
+        rank: Of this process.
+        size: How many there are.
+
+    Raises:
+        LostRankError: If a rank does not come in time.
+    """
+    own, ends = uuid4().hex, time.monotonic() + TIMEOUT.total_seconds()
+    missing = [*range(1, size)] if rank == 0 else [0]
+    if rank:
+        store.set(f"hello/{rank}", own)
+    while time.monotonic() < ends:
+        if rank:
+            echo, _, word = _written(store, f"answer/{rank}").partition(" ")
+            if echo == own:
+                store.set(f"thanks/{rank}", word)
+                return word
+        else:
+            for other in missing:
+                store.set(f"answer/{other}", f"{_written(store, f'hello/{other}')} {own}")
+            missing = [one for one in missing if _written(store, f"thanks/{one}") != own]
+            if not missing:
+                return own
+        time.sleep(LOOK)
+    raise LostRankError(f"rank {', '.join(map(str, missing))} has not come")
+
+
+def _written(store: dist.Store, key: str) -> str:
+    return store.get(key).decode() if store.check([key]) else ""

@@ -16,6 +16,8 @@ from experiment.run_directory import RunDirectory
 from monitoring.scalars import scalars
 
 Algorithm = Literal["a2c", "ppo"]
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
+"""What starts several ranks; their number follows."""
 
 
 class Point(NamedTuple):
@@ -53,11 +55,15 @@ class MeasuredTraining(NamedTuple):
 
 
 def train_ours(
-    run_dir: Path, flags: Sequence[str], seconds: float = float("inf")
+    run_dir: Path,
+    flags: Sequence[str],
+    seconds: float = float("inf"),
+    launcher: Sequence[str] = (),
 ) -> MeasuredTraining:
-    """Run ``train.py`` with ``flags`` for ``seconds``, or until it ends."""
+    """Run ``train.py`` with ``flags`` for ``seconds``, or until it ends; by a ``launcher``, maybe."""
     started = time.time()
-    command = [str(ROOT / "train.py"), "--run-dir", str(run_dir), "--evaluation-games", "0", *flags]
+    command = [*launcher, str(ROOT / "train.py"), "--run-dir", str(run_dir)]
+    command += ["--evaluation-games", "0", *flags]
     peak = run_for(command, seconds)
     tags = ("episode/return_recent", "speed/steps_per_second")
     returns, updates = scalars(RunDirectory(run_dir).tensorboard, tags).values()

@@ -167,10 +167,11 @@ class ForegroundDetector:
         small = (widths <= self.config.centre_width) & (heights <= self.config.centre_height)
         small &= areas <= self.config.max_pixels
         small[0] = False  # what is behind
-        rows, columns = np.nonzero(small[labels])
-        numbers, first, owner = np.unique(
-            labels[rows, columns], return_index=True, return_inverse=True
-        )
+        place = np.flatnonzero(stacked)  # all else has label 0
+        label = labels.reshape(-1)[place]
+        kept = small[label]
+        rows, columns = np.divmod(place[kept], width)
+        numbers, first, owner = np.unique(label[kept], return_index=True, return_inverse=True)
         boxes = tops % pitch, lefts, heights, widths, areas
         boxes = (part[numbers].astype(np.int64) for part in boxes)
         return SmallParts(rows // pitch, rows % pitch, columns, owner, first, *boxes)

@@ -53,17 +53,9 @@ class TrainingState:
         self._config, self._run = config, run
         self.ranks = ranks or Ranks()
         self.resumed = resumed
-        pretrained = None if resumed else _pretrained(config)
-        known = resumed or pretrained
-        projection = known.read(Projection, "projection") if known else None
         self.model = _make_model(config).to(device)
-        if not projection:
-            seed = config.game_seed(0)
-            try:
-                (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
-            except ValueError as error:
-                raise _untrainable(config, error) from error
-        self.projection = self.ranks.gather(projection)[0]
+        pretrained = _pretrained(config) if self.ranks.first and not resumed else None
+        self.projection = self.ranks.led(lambda: _projection(config, resumed or pretrained))
         self.ppo = PPO(self.model, config.ppo, config.weights, config.credit, self.ranks)
         self.finder = make_finder(config.detector, self.projection)
         self.model.autoencoder.finder = self.finder
@@ -74,7 +66,8 @@ class TrainingState:
             restore(resumed, self.model, self.ppo.optimizer)
         else:
             self.statistics = RunStatistics()
-            _begin(config, self.model, pretrained)
+            if self.ranks.first:
+                _begin(config, self.model, pretrained)
         self.ranks.begin_alike(self.model)
         if self.ranks.rank:
             torch.manual_seed(config.game_seed(self.statistics.updates, self.ranks.rank))
@@ -97,6 +90,18 @@ class TrainingState:
         }
         self._run.save(capture(self.model, self.ppo.optimizer), state, self.statistics)
         self._saved = self.statistics.steps
+
+
+def _projection(config: TrainConfig, known: Checkpoint | None) -> Projection:
+    """That of a checkpoint, or one that is fitted to random play."""
+    if known:
+        return known.read(Projection, "projection")
+    seed = config.game_seed(0)
+    try:
+        (projection,) = in_parallel([lambda _: calibrate(config.env, seed)])
+    except ValueError as error:
+        raise _untrainable(config, error) from error
+    return projection
 
 
 def _make_model(config: TrainConfig) -> ActorCritic:

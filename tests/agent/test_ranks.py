@@ -6,6 +6,8 @@ import pickle
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from agent import ranks as module
 from agent.credit import CreditConfig
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
-from agent.ranks import LostRankError, Ranks
+from agent.ranks import LostRankError, Ranks, meet
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig
 from tests.agent.dummy import put_regions
@@ -28,10 +30,10 @@ from tests.agent.learning import ENVS, STEPS, make_model, make_rollout
 def start(task: Callable[..., Any], directory: Path, size: int, rank: int) -> None:
     """Join the ranks, do the task and write what came out."""
     torch.set_num_threads(1)
-    store = f"file://{directory}/store"
-    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=size)
+    store = dist.FileStore(f"{directory}/store", size)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
     try:
-        result = task(Ranks(rank, size))
+        result = task(Ranks(rank, size, store))
     except BaseException as error:
         result = error
     (directory / str(rank)).write_bytes(pickle.dumps(result))
@@ -128,8 +130,8 @@ def test_a_failure_of_the_first_rank_ends_the_others_without_a_word(tmp_path: Pa
 
 def lose_second(ranks: Ranks) -> str:
     module.ANSWER = 1.0
-    store = dist.distributed_c10d._get_default_store()
-    store.set(f"name/{ranks.rank}", f"process {os.getpid()}")
+    assert ranks._store
+    ranks._store.set(f"name/{ranks.rank}", f"process {os.getpid()}")
     ranks.any(False)
     if ranks.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -145,3 +147,25 @@ def lose_second(ranks: Ranks) -> str:
 def test_a_lost_rank_is_named(tmp_path: Path):
     first, _ = run_ranks(lose_second, tmp_path)
     assert "lost rank 1 (process " in first
+
+
+def met(store: dist.Store, size: int) -> list[str]:
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(lambda rank: meet(store, rank, size), range(size)))
+
+
+def test_ranks_meet_with_a_word_that_is_new_at_every_attempt():
+    store = dist.HashStore()
+    words = [met(store, 3) for _ in range(3)]  # what an attempt has written stays
+    assert all(len(set(attempt)) == 1 for attempt in words)
+    assert len({attempt[0] for attempt in words}) == 3
+
+
+def test_a_rank_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "TIMEOUT", timedelta(seconds=0.2))
+    store = dist.HashStore()
+    store.set("hello/2", "from an earlier attempt")
+    with pytest.raises(LostRankError, match="rank 1, 2 has not come"):
+        meet(store, 0, 3)
+    with pytest.raises(LostRankError, match="rank 0 has not come"):
+        meet(store, 1, 3)
