@@ -222,7 +222,7 @@ class PPO:
                 yield Minibatch(
                     rollout.observations(index),
                     rollout.observation_gauges(index),
-                    rollout.tracks.flatten(0, 1)[index],
+                    rollout.observation_tracks(index),
                     rollout.observation_regions(first),
                     actions[index],
                     old_log_probs[index],

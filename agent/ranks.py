@@ -24,6 +24,8 @@ ANSWER = 5.0
 """Seconds in which a rank that lives tells that it has lost another one."""
 LOOK = 0.05
 """Seconds between two looks into the store."""
+Store = Any
+"""What all ranks read and write; PyTorch exports its class, but not to type checkers."""
 T = TypeVar("T")
 
 
@@ -34,7 +36,7 @@ class LostRankError(RuntimeError):
 class Ranks:
     """All ranks of a training, and which of them this process is."""
 
-    def __init__(self, rank: int = 0, size: int = 1, store: dist.Store | None = None) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None) -> None:
         """One of ``size`` ranks; if there are several, their process group and store are there."""
         self.rank, self.size, self._store = rank, size, store
 
@@ -156,7 +158,7 @@ def joined_ranks() -> Generator[Ranks]:
         yield Ranks()
         return
     shared, rank, size = next(dist.rendezvous("env://"))
-    store = dist.PrefixStore(meet(shared, rank, size), shared)
+    store = cast(Any, dist).PrefixStore(meet(shared, rank, size), shared)
     store.set(f"name/{rank}", f"process {os.getpid()} on {socket.gethostname()}")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT, world_size=size, rank=rank, store=store)
@@ -166,7 +168,7 @@ def joined_ranks() -> Generator[Ranks]:
         dist.destroy_process_group()
 
 
-def meet(store: dist.Store, rank: int, size: int) -> str:
+def meet(store: Store, rank: int, size: int) -> str:
     """A word that all ranks have in common, and no rank of an earlier attempt ever had.
 
     After a restart torchrun may leave in its store what the lost ranks wrote, addresses too. So
@@ -200,5 +202,5 @@ def meet(store: dist.Store, rank: int, size: int) -> str:
     raise LostRankError(f"rank {', '.join(map(str, missing))} has not come")
 
 
-def _written(store: dist.Store, key: str) -> str:
+def _written(store: Store, key: str) -> str:
     return store.get(key).decode() if store.check([key]) else ""

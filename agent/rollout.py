@@ -139,6 +139,10 @@ class Rollout:
         """Gauges (B, G) float32 of the same observations."""
         return self.gauges.flatten(0, 1)[indices]
 
+    def observation_tracks(self, indices: Tensor) -> Tensor:
+        """Units of artifacts' tracks (B, U) float32 of the same observations."""
+        return self.tracks.flatten(0, 1)[indices]
+
     def spread(self, count: int, *, artifact: bool) -> Tensor:
         """Flat indices (B,) int64 of evenly spaced observations with, or without, an artifact.
 

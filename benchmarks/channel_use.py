@@ -124,7 +124,7 @@ class Instruments:
         """Loss of the reconstruction, logits (B, A) and values (B,)."""
         rollout, index, model = self.rollout, self.index, self.agent.model
         obs, regions = rollout.observations(index), rollout.observation_regions(index)
-        tracks = rollout.tracks.flatten(0, 1)[index]
+        tracks = rollout.observation_tracks(index)
         policy, value, latent = model(obs, rollout.observation_gauges(index), tracks)
         loss = model.autoencoder.loss(latent, obs, regions, self.agent.config.weights)
         return loss.reconstruction, policy.logits, value

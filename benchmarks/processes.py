@@ -60,7 +60,14 @@ def train_ours(
     seconds: float = float("inf"),
     launcher: Sequence[str] = (),
 ) -> MeasuredTraining:
-    """Run ``train.py`` with ``flags`` for ``seconds``, or until it ends; by a ``launcher``, maybe."""
+    """Run ``train.py`` with ``flags`` for ``seconds``, or until it ends.
+
+    Args:
+        run_dir: Where it writes.
+        flags: Of the training.
+        seconds: After which it is interrupted.
+        launcher: What Python runs instead, if that starts ``train.py``.
+    """
     started = time.time()
     command = [*launcher, str(ROOT / "train.py"), "--run-dir", str(run_dir)]
     command += ["--evaluation-games", "0", *flags]

@@ -39,7 +39,7 @@ def write_pruned_agent(agent: TrainedAgent, share: float, path: Path) -> int:
             agent.model,
             rollout.observations(index),
             rollout.observation_gauges(index),
-            rollout.tracks.flatten(0, 1)[index],
+            rollout.observation_tracks(index),
             share,
         )
     except ValueError as error:

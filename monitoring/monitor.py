@@ -119,7 +119,9 @@ class Monitor:
         """Write how a sample of the rollout uses the tanh units, and how sure the policy is."""
         indices = spread(torch.arange(rollout.size, device=rollout.frames.device), self.LATENTS)
         policy, _, latent = model(
-            rollout.observations(indices), rollout.observation_gauges(indices)
+            rollout.observations(indices),
+            rollout.observation_gauges(indices),
+            rollout.observation_tracks(indices),  # to find them again would take much memory
         )
         units, _ = model.autoencoder.split(latent)
         histograms = {
@@ -144,7 +146,9 @@ class Monitor:
         without = rollout.spread(self.POINTS - len(with_artifact), artifact=False)
         indices = torch.cat([with_artifact, without])
         obs = rollout.observations(indices)
-        policy, value, latent = model(obs, rollout.observation_gauges(indices))
+        policy, value, latent = model(
+            obs, rollout.observation_gauges(indices), rollout.observation_tracks(indices)
+        )
         labels = {
             "artifact": ["yes"] * len(with_artifact) + ["no"] * len(without),
             "value": [f"{number:.3f}" for number in value.tolist()],

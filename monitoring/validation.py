@@ -58,7 +58,7 @@ def validation_metrics(
         if not len(indices):
             return {}
         obs, regions = rollout.observations(indices), rollout.observation_regions(indices)
-        tracks = rollout.tracks.flatten(0, 1)[indices]
+        tracks = rollout.observation_tracks(indices)
         latent = autoencoder.encode(obs, tracks)
         errors.append(autoencoder.loss(latent, obs, regions, weights).unweighted.item())
     fidelity = artifact_fidelity(autoencoder, finder, *rollout.fidelity_sample(held_out=True))

@@ -43,7 +43,7 @@ def test_the_model_adds_work_and_the_way_of_the_gradients():
 def test_one_command_measures_in_turns_and_keeps_it(tmp_path: Path, monkeypatch, capsys):
     started: list[tuple[str, ...]] = []
 
-    def train(run_dir, flags, launcher=()):
+    def train(*_, launcher=()):
         started.append(tuple(launcher))
         rate = 200 if launcher else 100
         return MeasuredTraining([Point(n, n * rate, None) for n in range(10)], 1.0)

@@ -17,7 +17,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.rollout import Rollout
-from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig
+from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
+from encoders.tracks import UNITS
 from monitoring.event_file import EventFile
 from monitoring.layout import LAYOUT
 from monitoring.monitor import Monitor
@@ -25,6 +26,9 @@ from monitoring.pictures import GAP, GREY, HEADER, SCALE, YELLOW
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, put_regions
 
 PANEL = HEADER + OBS_SHAPE[1] * SCALE
+
+
+TRACK_UNITS = UNITS * LocatorConfig().count
 
 
 def make_model(gauges: tuple[str, ...] = ()) -> ActorCritic:
@@ -40,7 +44,8 @@ def read(log_dir: Path) -> EventAccumulator:
 
 def make_rollout(knife_at: int | None) -> Rollout:
     """Eight steps of six games on grey level 100 + game; perhaps one frame with an artifact."""
-    rollout = Rollout(8, 6, OBS_SHAPE, torch.device("cpu"))
+    rollout = Rollout(8, 6, OBS_SHAPE, torch.device("cpu"), track_units=TRACK_UNITS)
+    rollout.tracks[..., ::UNITS] = -1.0  # nothing is there
     rollout.frames[:] = torch.arange(100, 106, dtype=torch.uint8)[None, :, None, None]
     rollout.ages[:] = 3
     if knife_at is not None:
@@ -318,17 +323,20 @@ def test_events_that_cannot_even_begin_do_not_end_the_training(tmp_path: Path):
 
 
 @pytest.mark.parametrize("drawn", ["latents", "embedding"])
-def test_the_model_is_shown_each_observation_with_its_own_gauges(tmp_path: Path, drawn: str):
-    rollout = Rollout(8, 6, OBS_SHAPE, torch.device("cpu"), num_gauges=2)
+def test_the_model_is_shown_each_observation_with_its_own_gauges_and_tracks(
+    tmp_path: Path, drawn: str
+):
+    rollout = Rollout(8, 6, OBS_SHAPE, torch.device("cpu"), 2, TRACK_UNITS)
     rollout.ages[:] = 3
-    rollout.gauges[..., 0] = torch.arange(48.0).view(8, 6)
+    rollout.gauges[..., 0] = rollout.tracks[..., 1] = torch.arange(48.0).view(8, 6)
     rollout.frames[3:-1, :, 0, 0] = torch.arange(48, dtype=torch.uint8).view(8, 6)
     model = make_model(("health", "stage_1"))
     seen: list[torch.Tensor] = []
 
-    def spy(_: object, arguments: tuple[torch.Tensor, torch.Tensor]) -> None:
-        obs, gauges = arguments
+    def spy(_: object, arguments: tuple[torch.Tensor, ...]) -> None:
+        obs, gauges, tracks = arguments
         assert torch.equal(obs[:, -1, 0, 0].float(), gauges[:, 0])
+        assert torch.equal(gauges[:, 0], tracks[:, 1])
         seen.append(gauges)
 
     model.register_forward_pre_hook(spy)
