@@ -157,8 +157,9 @@ def joined_ranks() -> Generator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
         return
-    shared, rank, size = next(dist.rendezvous("env://"))
-    store = cast(Any, dist).PrefixStore(meet(shared, rank, size), shared)
+    unlisted = cast(Any, dist)  # what PyTorch's type stubs leave out
+    shared, rank, size = next(unlisted.rendezvous("env://"))
+    store = unlisted.PrefixStore(meet(shared, rank, size), shared)
     store.set(f"name/{rank}", f"process {os.getpid()} on {socket.gethostname()}")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT, world_size=size, rank=rank, store=store)
