@@ -176,7 +176,8 @@ def run(words: list[str]) -> None:
     if Path(words[0]).name in ELSEWHERE:
         return
     if Path(words[0]).name == "torchrun":  # tests/test_torchrun.py runs some
-        parse_only("train.py", words[words.index("train.py") + 1 :])
+        flags = words[words.index("train.py") + 1 :]  # what they began is not there
+        parse_only("train.py", [flag for flag in flags if flag != "--resume"])
         return
     assert words[0] == PYTHON, words
     name, flags = (words[1], words[2:]) if words[1] != "-m" else (f"-m {words[2]}", words[3:])
