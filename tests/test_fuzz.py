@@ -92,7 +92,7 @@ SHORT = settings(
 LONG = settings(SHORT, max_examples=2000)
 
 
-def stand_in(_: object, __: object, count: int) -> list[CountingEnv]:
+def stand_in(_: object, __: object, count: int, *___: object) -> list[CountingEnv]:
     """Games of seven steps that look like the real ones, instead of ``make_env_parts``."""
     sizes = [size for size in (count - count // 2, count // 2) if size]
     return [CountingEnv([7] * size, GAME.obs_shape, len(GAME.gauge_names)) for size in sizes]
@@ -116,6 +116,7 @@ def stand_ins() -> Iterator[None]:
         mock.patch.object(train, "SingleEnv", stand_in_game),
         mock.patch.object(evaluate, "make_logged_envs", stand_in_games),
         mock.patch.object(evaluate_agent, "make_logged_envs", stand_in_games),
+        mock.patch.object(evaluate_agent, "WORTH_PROCESSES", 10**9),  # which play real games
         mock.patch.object(training_state, "calibrate", return_value=projection),
     ):
         yield
