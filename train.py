@@ -26,6 +26,7 @@ from experiment.command_line import available_device, exit_code, parse, resume_c
 from experiment.config import TrainConfig
 from experiment.errors import UserError
 from experiment.files import SaveError
+from experiment.model import make_rollout
 from experiment.random_play import complete
 from experiment.run_directory import RunDirectory
 from experiment.signals import StopRequest
@@ -37,9 +38,6 @@ from monitoring.gauges import gauge_metrics
 from monitoring.monitor import Monitor
 from monitoring.validation import Overfitting, validation_metrics
 from settings import Role, flat, names_with, to_json
-
-RESTARTS = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-"""How often torchrun has started the ranks again, after one was lost."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +63,8 @@ def read_command_line(argv: Sequence[str], ranks: Ranks) -> tuple[TrainConfig, C
     Raises:
         UserError: If a flag is wrong, or the training cannot begin.
     """
-    config, resumed = parse_again(argv) if RESTARTS else parse(argv)
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    config, resumed = parse_again(argv) if restarted else parse(argv)
     available_device(config.device)
     config.check_ranks(ranks.size)
     config = complete(config)
@@ -145,24 +144,16 @@ def build(
     config: TrainConfig, state: TrainingState, run: RunDirectory, console: Console
 ) -> Training:
     """Start the games, and what collects and shows them."""
-    model, steps, game = state.model, state.statistics.steps, game_of(config.env)
+    model, steps = state.model, state.statistics.steps
     if state.resumed:
         console.print(f"resuming {state.resumed.path} at {steps:,} steps")
     else:
         if config.resume:
             console.print(f"{run.path} has no checkpoint yet, so its training starts again")
         console.print(describe_projection(state.projection))
-    device = next(model.parameters()).device
     ranks = state.ranks
     num_envs = config.num_envs // ranks.size
-    rollout = Rollout(
-        config.ppo.num_steps,
-        num_envs,
-        game.obs_shape,
-        device,
-        len(game.gauge_names),
-        model.autoencoder.track_units,
-    )
+    rollout = make_rollout(config, model, config.ppo.num_steps, num_envs)
     # One rank plays a part while the other acts. Ranks on one machine do so among each other.
     parts = 2 if ranks.size == 1 else 1
     envs = make_env_parts(config.env, state.projection, num_envs, parts)

@@ -149,7 +149,8 @@ class PPO:
 
     def fit_normalizer(self, frames: Tensor) -> None:
         """Take frames (B, H, W) uint8 of every rank into the mean image."""
-        self.model.autoencoder.fit_normalizer(torch.cat(self.ranks.gather(frames)))
+        found = self.ranks.gather(frames)
+        self.model.autoencoder.fit_normalizer(torch.cat(found) if len(found) > 1 else frames)
 
     def _moments(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over all ranks."""

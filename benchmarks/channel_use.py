@@ -12,7 +12,7 @@ Example:
 
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -27,7 +27,7 @@ from torch.distributions import Categorical, kl_divergence
 
 from agent.rollout import Rollout
 from benchmarks.provenance import provenance
-from encoders.channels import channel_norms, shuffled_channel
+from encoders.channels import changed_channel, channel_norms, shuffled_channel
 from encoders.experts import Experts
 from experiment.agent_rollout import agent_rollout
 from experiment.command_line import check_output, exit_code
@@ -95,17 +95,11 @@ class Instruments:
     def transpose_mask(self) -> dict[str, float]:
         """What moves if rows and columns of the mask, the last channel, are interchanged."""
 
-        def transpose(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-            first = inputs[0].clone()
-            height, width = first.shape[2:]
-            first[:, -1] = first[:, -1].mT.reshape(len(first), height, width)
-            return (first, *inputs[1:])
+        def transpose(masks: Tensor) -> Tensor:
+            return masks.mT.reshape(masks.shape)
 
-        handle = self.agent.model.autoencoder.encoder.register_forward_pre_hook(transpose)
-        try:
-            return self._moved(nullcontext())
-        finally:
-            handle.remove()
+        encoder = self.agent.model.autoencoder.encoder
+        return self._moved(changed_channel(encoder, -1, transpose))
 
     def _moved(self, changed: AbstractContextManager[object]) -> dict[str, float]:
         with changed:

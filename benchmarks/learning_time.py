@@ -23,13 +23,13 @@ import tyro
 from rich.table import Table
 
 from agent.collector import Collector
-from agent.rollout import Rollout
 from benchmarks.provenance import provenance
-from envs import game_of, make_env_parts
+from envs import make_env_parts
 from experiment.allocator import keep_freed_memory
 from experiment.command_line import check_output, exit_code, parse
 from experiment.config import TrainConfig
 from experiment.files import write_json
+from experiment.model import make_rollout
 from experiment.run_directory import RunDirectory
 from experiment.training_state import TrainingState
 from monitoring.console import print_table
@@ -72,11 +72,8 @@ class Trainee:
         self._state = TrainingState(
             config, torch.device("cpu"), RunDirectory(directory), resumed=None
         )
-        model, game = self._state.model, game_of(config.env)
-        self._rollout = Rollout(
-            config.ppo.num_steps, config.num_envs, game.obs_shape, torch.device("cpu"),
-            len(game.gauge_names), model.autoencoder.track_units,
-        )  # fmt: skip
+        model = self._state.model
+        self._rollout = make_rollout(config, model, config.ppo.num_steps, config.num_envs)
         self._envs = make_env_parts(config.env, self._state.projection, config.num_envs)
         self._collector = Collector(
             self._envs, model, self._state.finder, self._rollout, config.game_seed(0)

@@ -83,7 +83,7 @@ class Autoencoder(nn.Module):
         inputs = frames + config.mask_channel, height, width
         self.encoder = Encoder(inputs, config.encoder, experts)
         self.finder: RegionFinder | None = None
-        """What makes masks where none is given."""
+        """What makes the mask."""
         self.decoder = Decoder(obs_shape, config.encoder.latent_dim, config.decoder)
         self.track_units = UNITS * config.locator.count
         self.latent_dim = config.encoder.latent_dim + self.track_units
@@ -107,13 +107,7 @@ class Autoencoder(nn.Module):
             groups["artifacts" if apart else "autoencoder"].append(parameter)
         return groups
 
-    def encode(
-        self,
-        obs: Tensor,
-        tracks: Tensor | None = None,
-        x: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, obs: Tensor, tracks: Tensor | None = None, x: Tensor | None = None) -> Tensor:
         """Observations (B, C, H, W) uint8 to latents (B, Z) float32 in -1..1.
 
         Args:
@@ -121,17 +115,14 @@ class Autoencoder(nn.Module):
             tracks: (B, U), if it is already known, what ``track`` makes of their frames.
             x: (B,), the variable that says which expert learns from each; the latents do not
                 depend on it.
-            mask: (B, H, W) uint8, if it is already known, what the detector finds in the newest
-                frames; only with a mask channel.
 
         Raises:
-            ValueError: If a mask is needed, none is given and there is no ``finder``.
+            ValueError: If there is a mask channel and no ``finder``.
         """
         device = obs.device.type
         normalized = self.normalizer(channels_last(obs), self._dtype(device))
         if self.config.mask_channel:
-            regions = self._regions(obs) if mask is None else mask
-            channel = (regions != 0)[:, None].to(normalized)
+            channel = (self._regions(obs) != 0)[:, None].to(normalized)
             normalized = torch.cat([normalized, channel], dim=1)
         with self._autocast(device):
             bins = self.bins(x) if self.bins and x is not None else None
@@ -237,9 +228,7 @@ class Autoencoder(nn.Module):
 
     def _regions(self, obs: Tensor) -> Tensor:
         if not self.finder:
-            raise ValueError(
-                "an encoder with a mask channel needs a mask, or a finder that makes it"
-            )
+            raise ValueError("an encoder with a mask channel needs a finder")
         return torch.from_numpy(self.finder(obs.cpu().numpy())).to(obs.device)
 
     def _points(self, tracks: Tensor) -> Points:

@@ -1,6 +1,6 @@
 """Does a layer use an input channel? How strong its weights are, and what a shuffle changes."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -37,13 +37,32 @@ def shuffled_channel(layer: nn.Module, channel: int, generator: torch.Generator)
         generator: Of the order, on the CPU.
     """
 
-    def shuffle(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def shuffle(values: Tensor) -> Tensor:
+        order = torch.randperm(len(values), generator=generator).to(values.device)
+        return values[order]
+
+    with changed_channel(layer, channel, shuffle):
+        yield
+
+
+@contextmanager
+def changed_channel(
+    layer: nn.Module, channel: int, change: Callable[[Tensor], Tensor]
+) -> Generator[None]:
+    """While the context lasts, a layer reads something else in a channel.
+
+    Args:
+        layer: Any module whose first argument is (B, C, ...).
+        channel: Its channel.
+        change: (B, ...) to what is read instead, of the same shape.
+    """
+
+    def hook(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         first = inputs[0].clone()
-        order = torch.randperm(len(first), generator=generator).to(first.device)
-        first[:, channel] = first[order, channel]
+        first[:, channel] = change(first[:, channel])
         return (first, *inputs[1:])
 
-    handle = layer.register_forward_pre_hook(shuffle)
+    handle = layer.register_forward_pre_hook(hook)
     try:
         yield
     finally:

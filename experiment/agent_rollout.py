@@ -2,8 +2,8 @@
 
 from agent.collector import Collector
 from agent.rollout import Rollout
-from envs import game_of, make_env_parts
-from experiment.checkpoint import device_of
+from envs import make_env_parts
+from experiment.model import make_rollout
 from experiment.trained_agent import TrainedAgent
 
 STEPS = 64
@@ -19,15 +19,8 @@ def agent_rollout(agent: TrainedAgent, seed: int, num_envs: int = 16, rollouts: 
         num_envs: Games at the same time.
         rollouts: How many it plays one after the other. All games begin alike.
     """
-    config, model, game = agent.config, agent.model, game_of(agent.config.env)
-    rollout = Rollout(
-        STEPS,
-        num_envs,
-        game.obs_shape,
-        device_of(model),
-        len(game.gauge_names),
-        model.autoencoder.track_units,
-    )
+    config, model = agent.config, agent.model
+    rollout = make_rollout(config, model, STEPS, num_envs)
     envs = make_env_parts(config.env, agent.projection, num_envs)
     try:
         collector = Collector(envs, model, agent.finder, rollout, seed)

@@ -296,7 +296,7 @@ def test_another_decoder_is_a_class_and_a_line(monkeypatch: pytest.MonkeyPatch):
     assert artifact_fidelity(model.autoencoder, finder, *rollout.fidelity_sample())
 
 
-def test_a_mask_channel_is_read_beside_the_frames_and_found_where_it_is_not_given():
+def test_a_mask_channel_is_found_and_read_beside_the_frames():
     torch.manual_seed(0)
     config = AutoencoderConfig(EncoderConfig(channels=(4, 8)), bfloat16=False, mask_channel=True)
     autoencoder = Autoencoder(SMALL, config)
@@ -305,13 +305,13 @@ def test_a_mask_channel_is_read_beside_the_frames_and_found_where_it_is_not_give
     mask[1, 2:6, 4:9] = 7  # any label
     seen: list[torch.Tensor] = []
     autoencoder.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    given = autoencoder.encode(obs, mask=mask)
-    assert torch.equal(seen[0][:, 4], (mask > 0).float())
-    torch.testing.assert_close(seen[0][:, :4], autoencoder.normalizer(obs))
-    with pytest.raises(ValueError, match="needs a mask, or a finder"):
+    with pytest.raises(ValueError, match="needs a finder"):
         autoencoder.encode(obs)
     asked: list[np.ndarray] = []
     autoencoder.finder = lambda frames: asked.append(frames) or mask.numpy()
-    assert torch.equal(autoencoder.encode(obs), given)
+    latent = autoencoder.encode(obs)
     assert (asked[0] == obs.numpy()).all()
-    assert not torch.equal(autoencoder.encode(obs, mask=mask * 0)[1], given[1])
+    assert torch.equal(seen[0][:, 4], (mask > 0).float())
+    torch.testing.assert_close(seen[0][:, :4], autoencoder.normalizer(obs))
+    autoencoder.finder = lambda _: 0 * mask.numpy()
+    assert not torch.equal(autoencoder.encode(obs)[1], latent[1])
