@@ -94,6 +94,8 @@ def train(
         UserError: If the checkpoint does not fit or the run directory cannot be used.
     """
     keep_freed_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
     console = make_console() if ranks.first else Console(quiet=True)
     for _, reason in resumed.unusable if resumed else ():
         console.print(f"warning: {reason}")
@@ -156,7 +158,7 @@ def build(
     rollout = make_rollout(config, model, config.ppo.num_steps, num_envs)
     # One rank plays a part while the other acts. Ranks on one machine do so among each other.
     parts = 2 if ranks.size == 1 else 1
-    envs = make_env_parts(config.env, state.projection, num_envs, parts)
+    envs = make_env_parts(config.env, state.projection, num_envs, parts, config.threads)
     seed = config.game_seed(state.statistics.updates, ranks.rank)
     collector = Collector(
         envs, model, state.finder, rollout, seed, held_out=config.validation_share

@@ -9,10 +9,12 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.actor_critic import ActorCritic, Prediction, sample
+from agent.acting import Acting
+from agent.actor_critic import ActorCritic
 from agent.rollout import Rollout
 from agent.threads import Pulse, in_parallel
 from encoders import Points, RegionFinder
+from encoders.encoder import channels_last
 
 
 class Episode(NamedTuple):
@@ -60,6 +62,8 @@ class Collector:
             first += part.num_envs
         assert first == rollout.num_envs
         in_parallel([part.begin for part in self._parts])
+        for part in self._parts:
+            part.record()
         self._started = False
 
     def collect(self) -> list[Episode]:
@@ -84,7 +88,7 @@ class Part:
         held_out: float,
     ) -> None:
         """As for Collector, with the environments and the rollout's columns of this part."""
-        self.envs, self.model = envs, model
+        self.envs, self.model, self._acting = envs, model, Acting(model)
         self.finder, self.rollout = finder, rollout
         self.device = rollout.frames.device
         self.seed = seed
@@ -104,6 +108,11 @@ class Part:
             self._points = autoencoder.locate(self._to_device(self._obs))
             self._tracks = autoencoder.track(self._points)
 
+    def record(self) -> None:
+        """Make what the network does at every step quicker."""
+        has_tracks = self.model.autoencoder.locator is not None
+        self._acting.record(*self._seen(), self._points if has_tracks else None)
+
     @torch.no_grad()
     def collect(self, pulse: Pulse) -> list[Episode]:
         """Fill the columns unless ``pulse`` stops it; returns the episodes that ended in them."""
@@ -116,11 +125,13 @@ class Part:
             rollout.gauges[t], rollout.tracks[t] = self._gauges, self._tracks
             if self._share:
                 rollout.held_out[t] = self._to_device(self._held_out)
-            policy, rollout.values[t], _ = self._predict()
-            actions = sample(policy, self.generator)
-            self._obs, rewards, terminated, truncated, infos = self.envs.step(actions.cpu().numpy())
-            rollout.actions[t] = actions
-            rollout.log_probs[t] = policy.log_prob(actions)
+            log_probs, probs, rollout.values[t] = self._acting.see(*self._seen())
+            actions = torch.multinomial(probs, 1, generator=self.generator)
+            rollout.actions[t] = actions[:, 0]
+            rollout.log_probs[t] = log_probs.gather(1, actions)[:, 0]
+            self._obs, rewards, terminated, truncated, infos = self.envs.step(
+                actions[:, 0].cpu().numpy()
+            )
             self._gauges = self._to_device(infos["gauges"])
             rollout.changes[t] = self._to_device(infos["changes"])
             rollout.rewards[t] = self._to_device(rewards)
@@ -142,7 +153,7 @@ class Part:
                 final_gauges = self._to_device(infos["final_gauges"][truncated])
                 bootstraps.append((t, cut, self.model(final_obs, final_gauges).value))
         rollout.next_values[:-1] = rollout.values[1:]
-        rollout.next_values[-1] = self._predict().value
+        _, _, rollout.next_values[-1] = self._acting.see(*self._seen())
         for t, cut, value in bootstraps:
             rollout.next_values[t, cut] = value
         return episodes
@@ -153,8 +164,9 @@ class Part:
             chosen = self._holder.random(len(begins)) < self._share
             self._held_out = np.where(begins, chosen, self._held_out)
 
-    def _predict(self) -> Prediction:
-        return self.model(self._to_device(self._obs), self._gauges, self._tracks)
+    def _seen(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What goes with the present step: observations, gauges, tracks."""
+        return channels_last(self._to_device(self._obs)), self._gauges, self._tracks
 
     def _locate(self, frames: Tensor, begins: Tensor) -> None:
         """Look for artifacts in the newest frames, and note what they did in all of them.
@@ -165,18 +177,11 @@ class Part:
         """
         autoencoder = self.model.autoencoder
         if autoencoder.locator:
-            newest = autoencoder.locate(frames[:, None])
-            self._points = Points(
-                *(
-                    torch.where(
-                        begins.view(-1, *[1] * (new.ndim - 1)),
-                        new,  # in place of all C frames, as in the environment's own stack
-                        torch.cat([old[:, 1:], new], dim=1),
-                    )
-                    for old, new in zip(self._points, newest, strict=True)
-                )
-            )
-            self._tracks = autoencoder.track(self._points)
+            self._points = Points(*self._acting.follow(frames, begins, *self._points))
+            if self._points.present.any():
+                self._tracks = self._acting.link(*self._points)
+            else:  # most often, and quicker
+                self._tracks = autoencoder.track(self._points)
 
     def _newest(self, obs: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
         """Newest frames, their artifact regions, (N, H, W) each, and whether there are any, (N,).

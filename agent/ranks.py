@@ -2,7 +2,8 @@
 
 Every process, called a rank, plays its share of the games and learns from them. Between the
 backward pass and the optimizer step the gradients of all ranks are averaged, so that all make the
-same step. With one rank nothing is averaged, and nothing waits.
+same step. Few ranks of one machine average them in memory that all of them see; others send them.
+With one rank nothing is averaged, and nothing waits.
 """
 
 import os
@@ -18,12 +19,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from agent.shared_memory import shared_memory
+
 TIMEOUT = timedelta(minutes=10)
 """How long a rank waits for the others; drawing, saving and calibration take seconds."""
 ANSWER = 5.0
 """Seconds in which a rank that lives tells that it has lost another one."""
 LOOK = 0.05
 """Seconds between two looks into the store."""
+SHARED_MOST = 8
+"""Ranks that average in shared memory. Each reads what all have written, so for many a ring of
+messages is faster."""
+SHARED_FEWEST = 2**15
+"""Numbers that are averaged there; a message takes as long for fewer."""
 Store = Any
 """What all ranks read and write; PyTorch exports its class, but not to type checkers."""
 T = TypeVar("T")
@@ -39,6 +47,10 @@ class Ranks:
     def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None) -> None:
         """One of ``size`` ranks; if there are several, their process group and store are there."""
         self.rank, self.size, self._store = rank, size, store
+        # Two slots for each rank, written in turns; None where memory cannot be shared.
+        self._slots: Tensor | None = None
+        self._cannot_share = size > SHARED_MOST
+        self._turn = 0
 
     @property
     def first(self) -> bool:
@@ -76,12 +88,42 @@ class Ranks:
         """
         if self.size == 1 or not tensors:
             return
-        flat = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
-        self._all_reduce(flat, dist.ReduceOp.SUM)
-        flat /= self.size
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        flat = [tensor.detach().flatten().float() for tensor in tensors]
+        length = sum(part.numel() for part in flat)
+        if self._shares(length, flat[0].device):
+            mean = self._mean_in_memory(flat, length)
+        else:
+            mean = torch.cat(flat)
+            self._all_reduce(mean, dist.ReduceOp.SUM)
+            mean /= self.size
+        parts = torch.split(mean, [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.detach().copy_(part.view_as(tensor))
+
+    def _shares(self, length: int, device: torch.device) -> bool:
+        """Whether so many numbers are averaged in shared memory; gets the memory if it must."""
+        if length < SHARED_FEWEST or device.type != "cpu" or self._cannot_share:
+            return False
+        if self._slots is None or self._slots.shape[-1] < length:
+            self._slots = shared_memory(self.gather, self.rank, (2, self.size, length))
+            self._cannot_share = self._slots is None
+        return not self._cannot_share
+
+    def _mean_in_memory(self, flat: list[Tensor], length: int) -> Tensor:
+        """Mean (L,) over all ranks of what ``flat`` holds one after the other.
+
+        No rank writes into a slot before all have read it: in between all have met for the other
+        slot, which they reach after reading.
+        """
+        assert self._slots is not None
+        slots = self._slots[self._turn, :, :length]
+        self._turn = 1 - self._turn
+        torch.cat(flat, out=slots[self.rank])
+        self._all_reduce(torch.zeros(1), dist.ReduceOp.SUM)  # meet
+        mean = slots[0].clone()
+        for slot in slots[1:]:
+            mean += slot
+        return mean.div_(self.size)  # slots.mean(dim=0) takes five times as long
 
     def begin_alike(self, model: nn.Module) -> None:
         """Give every rank the parameters and buffers of the first one.

@@ -47,7 +47,7 @@ def in_parallel(tasks: Sequence[Callable[[Pulse], Result]]) -> list[Result]:
     """Run every task in a thread of its own; returns the results in order.
 
     PyTorch's threads are divided among the tasks, because its idle threads keep a core busy that
-    another task needs.
+    another task needs. If it has but one, the tasks run one after the other.
 
     Args:
         tasks: At least one. Each is called with its pulse.
@@ -58,19 +58,25 @@ def in_parallel(tasks: Sequence[Callable[[Pulse], Result]]) -> list[Result]:
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // len(tasks)))  # here and in threads that begin now
-    pulses = [Pulse() for _ in tasks]
     try:
-        futures = [_start(task, pulse) for task, pulse in zip(tasks, pulses, strict=True)]
-        try:
-            _watch(futures, pulses)
-        except BaseException:
-            for pulse in pulses:
-                pulse.set()
-            wait([future for future in futures if not future.done()], FAREWELL)
-            raise
-        return [future.result() for future in futures]
+        if threads == 1:
+            return [result for task in tasks for result in _all_at_once([task])]
+        return _all_at_once(tasks)
     finally:
         torch.set_num_threads(threads)
+
+
+def _all_at_once(tasks: Sequence[Callable[[Pulse], Result]]) -> list[Result]:
+    pulses = [Pulse() for _ in tasks]
+    futures = [_start(task, pulse) for task, pulse in zip(tasks, pulses, strict=True)]
+    try:
+        _watch(futures, pulses)
+    except BaseException:
+        for pulse in pulses:
+            pulse.set()
+        wait([future for future in futures if not future.done()], FAREWELL)
+        raise
+    return [future.result() for future in futures]
 
 
 def _start(task: Callable[[Pulse], Result], pulse: Pulse) -> Future[Result]:

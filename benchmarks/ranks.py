@@ -1,8 +1,10 @@
 """Several ranks beside one: speed on this machine, and what a model says of many machines.
 
-One rank with all cores and one rank for each core train the same in turns. What an average of all
-gradients costs is measured on its own. From both follows how the speed grows with the ranks at
-several speeds of the network, if every rank has a core of its own and games of its own.
+In turns train: one rank with all cores, a rank for each core, and as many trainings at once that do
+what a rank does but wait for nobody. What an average of all gradients costs in memory that ranks
+share is measured on its own. A model says from the last two how fast the ranks should be, and from
+the bytes of the gradients how the speed grows with the ranks at several speeds of the network, if
+every rank has a core and games of its own.
 
 Example:
     python -m benchmarks.ranks --json benchmarks/results/ranks.json
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +30,7 @@ from agent.ppo_config import PPOConfig
 from agent.ranks import joined_ranks
 from benchmarks.processes import TORCHRUN, train_ours
 from benchmarks.provenance import provenance
+from experiment.allocator import keep_freed_memory
 from experiment.command_line import ROOT, check_output, exit_code
 from experiment.config import TrainConfig
 from experiment.files import write_json
@@ -41,6 +45,8 @@ LATENCY = 50e-6
 included."""
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Ranks of the model."""
+GAMES = 16
+"""Of a rank."""
 AVERAGES = 200
 """Averages of all gradients that are timed."""
 
@@ -51,7 +57,7 @@ class RanksConfig(Checked):
 
     json: Path
     """File for the result, written after every round."""
-    rounds: Annotated[int, Within(1, 1000)] = 3
+    rounds: Annotated[int, Within(1, 1000)] = 5
     """How often each is measured."""
     steps: Annotated[int, Within(20_480, 10**9)] = 122_880
     """Agent steps of each training."""
@@ -72,22 +78,28 @@ def main() -> None:
         result = {**provenance("ranks"), "ranks": cores, "rounds": rounds, **summary(rounds)}
         write_json(config.json, result)
     result |= {"gradient_bytes": gradient_bytes(), "average_seconds": average_seconds(cores)}
-    result["model"] = model(result["ranks_of_one_core"] / cores, result)
+    result |= model(result)
     write_json(config.json, result)
     show(result)
 
 
 def measure(config: RanksConfig, cores: int) -> dict[str, float]:
-    """Agent steps a second of one rank with all cores, of a rank for each, and of one of these."""
-    steps = "--total-steps", str(config.steps)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory)
-        several = *TORCHRUN, str(cores)
+    """Agent steps a second of all that train in turns; of trainings at once the sum."""
+    several = "--num-envs", str(cores * GAMES)
+    own = "--num-envs", str(GAMES), "--threads", "1"
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(cores) as pool:
+
+        def speed(name: str, steps: int, flags: tuple[str, ...], *launcher: str) -> float:
+            flags = *flags, "--total-steps", str(steps)
+            return train_ours(Path(directory) / name, flags, launcher=launcher).steps_per_second
+
+        def alone(core: int) -> float:
+            return speed(f"alone_{core}", config.steps // cores, own)
+
         return {
-            "one_rank": train_ours(path / "one", steps).steps_per_second,
-            "ranks_of_one_core": train_ours(
-                path / "several", steps, launcher=several
-            ).steps_per_second,
+            "one_rank": speed("one", config.steps, several),
+            "ranks_of_one_core": speed("ranks", config.steps, several, *TORCHRUN, str(cores)),
+            "trainings_of_one_core": sum(pool.map(alone, range(cores))),
         }
 
 
@@ -116,6 +128,7 @@ def average_seconds(ranks: int) -> float:
 
 def time_averages() -> None:
     """Average random gradients again and again; the first rank prints the median time."""
+    keep_freed_memory()  # as a training does
     with joined_ranks() as ranks:
         gradients = [torch.randn_like(one) for one in make_model(TrainConfig()).parameters()]
         seconds: list[float] = []
@@ -127,21 +140,22 @@ def time_averages() -> None:
             print(json.dumps({"seconds": statistics.median(seconds)}))
 
 
-def model(alone: float, measured: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Agent steps a second by network and number of ranks.
+def model(measured: dict[str, Any]) -> dict[str, Any]:
+    """Agent steps a second: of the ranks that were measured, and by network and number of ranks.
 
-    Every rank has a core and 16 games. An update is what one rank of one core takes for it, and an
-    average for every minibatch. A ring sends 2 (n - 1) / n times the gradients in 2 (n - 1)
-    messages (Patarasuk & Yuan 2009). Waiting for the slowest rank is left out.
+    Every rank has a core and ``GAMES`` games. An update is the work of a training with one core,
+    and an average for every minibatch. In a network a ring sends 2 (n - 1) / n times the gradients
+    in 2 (n - 1) messages (Patarasuk & Yuan 2009). Waiting for the slowest rank is left out.
 
     Args:
-        alone: Agent steps a second of a rank with one core, averages included.
-        measured: ``gradient_bytes`` and ``average_seconds`` on this machine.
+        measured: ``ranks``, ``trainings_of_one_core``, ``gradient_bytes``, ``average_seconds``.
     """
     config = PPOConfig()
-    steps = 16 * config.num_steps
+    steps = GAMES * config.num_steps
     averages = config.num_epochs * config.num_minibatches
-    work = steps / alone - averages * measured["average_seconds"]
+    cores = measured["ranks"]
+    work = cores * steps / measured["trainings_of_one_core"]
+    here = cores * steps / (work + averages * measured["average_seconds"])
     found: dict[str, dict[str, float]] = {}
     for name, speed in NETWORKS.items():
         found[name] = {}
@@ -149,7 +163,7 @@ def model(alone: float, measured: dict[str, Any]) -> dict[str, dict[str, float]]
             sent = 2 * (size - 1) / size * measured["gradient_bytes"] / speed
             waited = averages * (sent + 2 * (size - 1) * LATENCY)
             found[name][str(size)] = size * steps / (work + waited)
-    return found
+    return {"modelled": here, "model": found}
 
 
 def show(result: dict[str, Any]) -> None:
@@ -159,6 +173,8 @@ def show(result: dict[str, Any]) -> None:
     table.add_row("one rank, all cores", f"{result['one_rank']:,.0f}")
     table.add_row("a rank for each core", f"{result['ranks_of_one_core']:,.0f}")
     table.add_row("ratio", f"{result['ratio']:.2f} ({low:.2f} to {high:.2f})")
+    table.add_row("trainings of one core, together", f"{result['trainings_of_one_core']:,.0f}")
+    table.add_row("a rank for each core, by the model", f"{result['modelled']:,.0f}")
     table.add_row("gradients", f"{result['gradient_bytes'] / 2**20:.1f} MiB")
     table.add_row("an average of them", f"{1000 * result['average_seconds']:.1f} ms")
     print_table(table)

@@ -89,6 +89,8 @@ def channels_last(obs: Tensor) -> Tensor:
     Convolutions want it so. On a CPU OpenCV interleaves bytes ten times as fast as PyTorch does,
     but cannot be traced by an exporter.
     """
+    if obs.is_contiguous(memory_format=torch.channels_last):
+        return obs
     if obs.device.type != "cpu" or torch.compiler.is_exporting():
         return obs.contiguous(memory_format=torch.channels_last)
     count, frames, height, width = obs.shape

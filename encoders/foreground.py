@@ -3,6 +3,7 @@
 For games in which what is small has no level of its own. NumPy and OpenCV only.
 """
 
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -22,6 +23,8 @@ SOLID = 0.55
 CHANGED = 16
 """From so many levels on a pixel has changed. Things differ from any backdrop by as much, and a
 reconstruction of what rests differs by less from frame to frame."""
+FRONT, ALONE = 1, 2
+"""Bits of a pixel that is in front of the backdrop, and has a level that flies alone."""
 ONE_PART = 1 << 12
 """What a part counts beside its pixels, of which no box has as many."""
 
@@ -86,13 +89,15 @@ class ForegroundDetector:
     def __init__(self, config: ArtifactDetectorConfig, scene: Scene) -> None:
         """Build the detector; ``config`` has checked its own fields."""
         self.config = config
-        self._front = np.ones((len(scene.backdrop), 256), np.bool_)
-        for front, ranges in zip(self._front, scene.backdrop, strict=True):
+        tables = np.full((len(scene.backdrop), 256), FRONT, np.uint8)
+        tables[:, [*scene.alone]] |= ALONE
+        for table, ranges in zip(tables, scene.backdrop, strict=True):
             for first, last in ranges:
-                front[first : last + 1] = False
-        self._row = np.arange(0, self._front.size, 256)[:, None]
+                table[first : last + 1] = 0
+        # Rows beside each other that have the same table are looked up at once.
+        cuts = [0, *(np.flatnonzero((tables[1:] != tables[:-1]).any(axis=1)) + 1), len(tables)]
+        self._bands = [(slice(*cut), tables[cut[0]]) for cut in pairwise(cuts)]
         self._live = np.array(scene.live)
-        self._alone = np.isin(np.arange(256), scene.alone)
 
     def __call__(self, obs: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Find the pixels of artifacts in the newest frames of observations.
@@ -107,18 +112,21 @@ class ForegroundDetector:
             ValueError: If ``obs`` has another type or shape.
         """
         check_obs(obs)
-        if obs.shape[2] != len(self._front):
-            raise ValueError(f"obs must have {len(self._front)} rows, got {obs.shape[2]}")
+        if obs.shape[2] != len(self._live):
+            raise ValueError(f"obs must have {len(self._live)} rows, got {obs.shape[2]}")
         frames = obs[:, -1]
         pixels = np.zeros(frames.shape, np.uint8)
-        front = self._front.take(self._row + frames)
+        kinds = np.empty_like(pixels)
+        for rows, table in self._bands:
+            kinds[:, rows] = cv2.LUT(frames[:, rows], table)
+        front = kinds != 0
         moved = front & _changed(obs)
         # Where everything rests there is no artifact.
         busy = np.flatnonzero(moved.any(axis=(1, 2)))
         if len(busy):
             frames, front, moved = frames[busy], front[busy], moved[busy]
             found = self._small(frames, front, moved)
-            alone = front & self._alone[frames]
+            alone = kinds[busy] >= ALONE
             if alone.any():
                 found |= centre_surround(self.config, alone, moved & alone)
             pixels[busy] = found

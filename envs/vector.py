@@ -22,15 +22,16 @@ from envs.projection import Projection
 
 
 def make_env_parts(
-    config: EnvConfig, projection: Projection, num_envs: int, parts: int = 2
+    config: EnvConfig, projection: Projection, num_envs: int, parts: int = 2, threads: int = 0
 ) -> list[VectorEnv[Any, Any, Any]]:
     """Build ``num_envs`` games in parts, so that one part plays while another waits for actions.
 
-    The parts share the processor's cores. There are never more parts than games. See ``make_envs``.
+    The parts share ``threads`` of the emulator, 0 for as many as there are cores. There are never
+    more parts than games. See ``make_envs``.
     """
-    threads = max(1, (os.cpu_count() or 1) // parts)
+    each = max(1, (threads or os.cpu_count() or 1) // parts)
     sizes = [len(part) for part in np.array_split(np.arange(num_envs), parts) if len(part)]
-    return [make_envs(config, projection, size, threads) for size in sizes]
+    return [make_envs(config, projection, size, each) for size in sizes]
 
 
 def make_envs(

@@ -6,25 +6,20 @@ from envs import make_env_parts
 from experiment.model import make_rollout
 from experiment.trained_agent import TrainedAgent
 
-STEPS = 64
-"""Agent steps of each game in a rollout."""
+GAMES, STEPS = 16, 64
+"""Games of a rollout, and agent steps of each."""
+ROLLOUTS = 8
+"""Played one after the other. All games begin alike, so the first ones tell little."""
 
 
-def agent_rollout(agent: TrainedAgent, seed: int, num_envs: int = 16, rollouts: int = 8) -> Rollout:
-    """Let an agent play and return what it saw last.
-
-    Args:
-        agent: The agent.
-        seed: Of games and actions.
-        num_envs: Games at the same time.
-        rollouts: How many it plays one after the other. All games begin alike.
-    """
+def agent_rollout(agent: TrainedAgent, seed: int) -> Rollout:
+    """Let an agent play, with games and actions from ``seed``, and return what it saw last."""
     config, model = agent.config, agent.model
-    rollout = make_rollout(config, model, STEPS, num_envs)
-    envs = make_env_parts(config.env, agent.projection, num_envs)
+    rollout = make_rollout(config, model, STEPS, GAMES)
+    envs = make_env_parts(config.env, agent.projection, GAMES)
     try:
         collector = Collector(envs, model, agent.finder, rollout, seed)
-        for _ in range(rollouts):
+        for _ in range(ROLLOUTS):
             collector.collect()
     finally:
         for part in envs:

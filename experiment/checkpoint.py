@@ -16,7 +16,7 @@ from experiment.errors import UserError
 from experiment.files import missing, write_file
 from settings import from_json
 
-FORMAT, VERSION = "knifesight-checkpoint", "21"
+FORMAT, VERSION = "knifesight-checkpoint", "22"
 STEP = "step"
 """The moment that counts steps. A parameter that no loss has trained yet has this one alone, 0."""
 T = TypeVar("T")

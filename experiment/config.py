@@ -39,14 +39,17 @@ class TrainConfig(Checked):
     it has the name of the game."""
     resume: Annotated[tyro.conf.FlagCreatePairsOff[bool], Role.NEUTRAL] = False
     """Go on from the latest checkpoint in ``run_dir``, or start again if the run was ended before
-    its first; other flags may then only change ``total-steps``, ``num-envs``, ``device``,
-    ``evaluation-games``, ``ppo.max-skipped`` and the intervals."""
+    its first; other flags may then only change ``total-steps``, ``num-envs``, ``threads``,
+    ``device``, ``evaluation-games``, ``ppo.max-skipped`` and the intervals."""
     seed: Seed = 1
     """Seed of everything random."""
     total_steps: Annotated[Steps, Role.EXTENDABLE] = 500_000
     """Agent steps after which training ends."""
     num_envs: Annotated[int, Within(1, 1024), Role.EXTENDABLE] = 32
     """Games played at the same time."""
+    threads: Annotated[int, Within(0, 1024), Role.NEUTRAL] = 0
+    """Cores that this process keeps busy; 0 for all. With 1 as many trainings as there are cores
+    run beside each other without waiting for each other."""
     device: Annotated[str, Role.NEUTRAL] = "cpu"
     """Where the network runs: cpu, cuda or cuda:N."""
     algorithm: Literal["ppo", "a2c"] = "ppo"

@@ -7,6 +7,7 @@ import pytest
 import torch
 from xdist.scheduler import LoadScopeScheduling
 
+from agent import traced
 from monitoring import film
 
 torch.set_num_threads(1)
@@ -25,6 +26,14 @@ class Scheduling(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_recording() -> Iterator[None]:
+    """To record a network takes longer than most trainings here; ``test_acting.py`` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traced, "SUPPORTED", False)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -30,6 +30,7 @@ from envs import Projection
 from experiment import training_state
 from experiment.config import TrainConfig
 from experiment.run_directory import RunDirectory
+from experiment.trained_agent import load_agent
 from settings import flat, to_json
 
 ROOT = Path(__file__).parents[1]
@@ -52,8 +53,9 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
 }  # fmt: skip
 RUNS = {*MAINS, "-m tools.curves", "-m tools.fingerprint", "-m examples.sb3_features"}
 """Commands that are run; those of the studies, which take hours, are only parsed."""
-STEPS = 1600
-"""Agent steps of a training here: long enough for knives and for two games each."""
+LONG, STEPS = 1600, 320
+"""Agent steps of trainings: long enough for curves of knives and games, and of all that need none.
+The run that most pages start from is a long one."""
 ELSEWHERE = {"hf"}
 """Programs that talk to a server."""
 
@@ -106,7 +108,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What most pages start from."""
     path = tmp_path_factory.mktemp("trained") / "kung_fu_master"
     flags = [part for flag in SMALL["train.py"].items() for part in flag]
-    flags += ["--run-dir", str(path), "--total-steps", str(STEPS), "--evaluation-games", "1"]
+    flags += ["--run-dir", str(path), "--total-steps", str(LONG), "--evaluation-games", "1"]
     with contextlib.redirect_stdout(io.StringIO()):
         assert train.main(flags) == 0
     run = RunDirectory(path)
@@ -140,18 +142,16 @@ def parse_only(name: str, flags: list[str]) -> None:
     assert left.value.code in (0, None), (name, flags)
 
 
-def shrunk(name: str, flags: list[str]) -> list[str]:
-    """The same command on a small scale."""
+def shrunk(name: str, flags: list[str], steps: int) -> list[str]:
+    """The same command on a small scale, a new training with ``steps``."""
     small = dict(SMALL.get(name, {}))
     if name == "train.py":
         resumes = "--resume" in flags
         small = {} if resumes else small
         if "a2c" in flags:
             small.pop("--ppo.num-minibatches", None)  # it has but one
-        small |= {
-            "--total-steps": str(STEPS + 64) if resumes else str(STEPS),
-            "--evaluation-games": "1",
-        }
+        total = trained_steps(flags) + 64 if resumes else steps
+        small |= {"--total-steps": str(total), "--evaluation-games": "1"}
     kept: list[str] = []
     rest = iter(flags)
     for flag in rest:
@@ -162,8 +162,17 @@ def shrunk(name: str, flags: list[str]) -> list[str]:
     return [*kept, *(part for item in small.items() for part in item)]
 
 
-def run(words: list[str]) -> None:
-    """Parse a command as written, and run it on a small scale if it is one of ``RUNS``."""
+def trained_steps(flags: list[str]) -> int:
+    """Of the run that a command goes on with."""
+    named = flags[flags.index("--run-dir") + 1] if "--run-dir" in flags else TrainConfig.run_dir
+    return load_agent(Path(named)).statistics.steps
+
+
+def run(words: list[str], steps: int) -> None:
+    """Parse a command as written, and run it on a small scale if it is one of ``RUNS``.
+
+    A new training has ``steps``.
+    """
     if words[0] == ".venv/bin/pip":
         extras = re.findall(r"\[(.+)\]", " ".join(words))
         known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -191,7 +200,7 @@ def run(words: list[str]) -> None:
     no_device = "cuda" in " ".join(flags) and not torch.cuda.is_available()
     if name not in RUNS or "--watch" in flags or no_device:
         return
-    flags = shrunk(name, flags)
+    flags = shrunk(name, flags, steps)
     if name in MAINS:
         assert MAINS[name](flags) == 0, (name, flags)
     else:
@@ -208,9 +217,10 @@ def test_what_a_page_says_works(page: Path, workspace: Path, trained_run: Path):
                       for line in lines)  # fmt: skip
     if not starts_anew:
         shutil.copytree(trained_run, workspace / "runs" / "kung_fu_master")
+    steps = LONG if any("tools.curves" in line for line in lines) else STEPS
     for line in lines:
         for words in expanded(line):
-            run(words)
+            run(words, steps)
     scope: dict[str, object] = {"__name__": "docs"}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), scope)

@@ -83,7 +83,7 @@ def values(default: object) -> st.SearchStrategy[str]:
 
 
 SHORT = settings(
-    max_examples=200,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,

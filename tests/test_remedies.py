@@ -30,6 +30,7 @@ def quick():
     projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_state, "calibrate", lambda *_: projection)
+        patch.setattr(agent_rollout, "GAMES", 4)
         patch.setattr(agent_rollout, "STEPS", 24)
         yield
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import train
+from envs import Projection
+from experiment import training_state
 from monitoring import film
 from monitoring.layout import LAYOUT
 from tools.screenshots import PAGES, browser, find_browser, open_page, server
@@ -29,7 +31,9 @@ FLAGS = [
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """TensorBoard over two runs that differ in one weight."""
     logdir = tmp_path_factory.mktemp("runs")
+    projection = Projection(((66, 72, 200), (180, 122, 48)), ((74, 74, 74),))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_state, "calibrate", lambda *_: projection)
         patch.setattr(film, "LENGTH", 5)
         patch.setattr(film, "PATIENCE", 150)  # the first steps of a game show an empty floor
         assert train.main(["--run-dir", str(logdir / "first"), *FLAGS]) == 0

@@ -17,10 +17,11 @@ import torch
 import torch.distributed as dist
 
 from agent import ranks as module
+from agent import shared_memory
 from agent.credit import CreditConfig
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
-from agent.ranks import LostRankError, Ranks, meet
+from agent.ranks import SHARED_FEWEST, LostRankError, Ranks, meet
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig
 from tests.agent.dummy import put_regions
@@ -109,6 +110,43 @@ def talk(ranks: Ranks) -> tuple[Any, ...]:
 def test_ranks_agree(tmp_path: Path):
     expected = ([[0.5, 0.5], 5.0], "by rank 0", True, (True, False), [0, 1])
     assert run_ranks(talk, tmp_path) == [expected] * 2
+
+
+def average_much(ranks: Ranks) -> tuple[bool, list[bool]]:
+    """Whether memory is shared, and whether means in it are right, large and small in turn."""
+    right: list[bool] = []
+    for step, count in enumerate((SHARED_FEWEST, 7, SHARED_FEWEST - 5, 2 * SHARED_FEWEST, 40_000)):
+        whole, number = torch.arange(float(count)), torch.tensor(float(ranks.rank))
+        mine = [whole * (ranks.rank + 1) + step, number.expand(3, 2).clone()]
+        time.sleep(0.02 * ((step + ranks.rank) % 2))  # now this one is late, now that one
+        ranks.average(mine)
+        right += [torch.equal(mine[0], whole * 1.5 + step), bool((mine[1] == 0.5).all())]
+    return ranks._slots is not None, right
+
+
+def average_without_memory(ranks: Ranks) -> tuple[bool, list[bool]]:
+    shared_memory._open = lambda *_: None
+    return average_much(ranks)
+
+
+@pytest.mark.parametrize(
+    ("task", "shared"),
+    [(average_much, True), (average_without_memory, False)],
+)
+def test_much_is_averaged_in_memory_where_ranks_can_share_it(
+    task: Callable[..., Any], shared: bool, tmp_path: Path
+):
+    assert run_ranks(task, tmp_path) == [(shared, [True] * 10)] * 2
+
+
+def test_a_file_of_another_machine_is_left_alone(tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_bytes(b"knives")
+    with file.open("rb") as handle:
+        path = Path(f"/proc/{os.getpid()}/fd/{handle.fileno()}")
+        assert shared_memory._open(path, "knifesight", 4096) is None
+    assert shared_memory._open(Path("/proc/1/fd/9999"), "knifesight", 4096) is None
+    assert file.read_bytes() == b"knives"
 
 
 def test_one_rank_asks_nobody(monkeypatch: pytest.MonkeyPatch):

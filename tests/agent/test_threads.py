@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from threading import Event
 
 import pytest
@@ -10,6 +11,29 @@ import torch
 
 from agent import threads
 from agent.threads import Pulse, StalledError, in_parallel
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    """With one, tasks run one after the other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_with_one_thread_tasks_run_one_after_the_other():
+    torch.set_num_threads(1)
+    log: list[str] = []
+
+    def task(name: str) -> str:
+        log.append(f"{name} begins")
+        time.sleep(0.05)
+        log.append(f"{name} ends")
+        return name
+
+    assert in_parallel([lambda _: task("first"), lambda _: task("second")]) == ["first", "second"]
+    assert log == ["first begins", "first ends", "second begins", "second ends"]
 
 
 def test_tasks_run_at_the_same_time_and_results_keep_their_order():
@@ -24,14 +48,10 @@ def test_tasks_run_at_the_same_time_and_results_keep_their_order():
 
 
 def test_pytorchs_threads_are_shared_out_and_as_many_as_before_afterwards():
-    before = torch.get_num_threads()
-    try:
-        for threads, each in ((1, 1), (2, 1), (4, 2)):
-            torch.set_num_threads(threads)
-            assert in_parallel([lambda _: torch.get_num_threads()] * 2) == [each, each]
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+    for count, each in ((1, 1), (2, 1), (4, 2)):
+        torch.set_num_threads(count)
+        assert in_parallel([lambda _: torch.get_num_threads()] * 2) == [each, each]
+        assert torch.get_num_threads() == count
 
 
 @pytest.mark.parametrize("order", [1, -1])

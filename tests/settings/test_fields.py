@@ -73,8 +73,8 @@ def test_names_are_found_by_role_in_nested_configs():
 def test_the_roles_of_a_training_are_those_that_its_help_tells():
     assert names_with(TrainConfig, Role.EXTENDABLE) == {"total_steps", "num_envs"}
     assert names_with(TrainConfig, Role.NEUTRAL) == {
-        "run_dir", "resume", "device", "image_interval", "film_interval", "checkpoint_interval",
-        "evaluation_games", "ppo.max_skipped",
+        "run_dir", "resume", "threads", "device", "image_interval", "film_interval",
+        "checkpoint_interval", "evaluation_games", "ppo.max_skipped",
     }  # fmt: skip
 
 
