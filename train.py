@@ -13,7 +13,8 @@ from rich.console import Console
 
 from agent.collector import Collector
 from agent.ppo import NonFiniteLossError
-from agent.ranks import LostRankError, Ranks, joined_ranks
+from agent.ranks import LostRankError, Ranks
+from agent.rendezvous import joined_ranks
 from agent.rollout import Rollout
 from agent.threads import StalledError
 from encoders.fidelity import artifact_fidelity

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from agent.gradients import EXPERTS, GradientsConfig
+from agent.heads import Actor, ReturnHead
 from encoders import Autoencoder, AutoencoderConfig
 from encoders.experts import Experts
 from encoders.locator import CELL
@@ -62,71 +63,6 @@ class ActorCriticConfig(Checked):
                 f"gradients must name experts that there are ({', '.join(known) or 'none'} with "
                 f"experts {self.experts}), got {', '.join(sorted(unknown))}"
             )
-
-
-class ReturnHead(nn.Module):
-    """A critic's last layer, which predicts returns of any size by numbers around 1 (PopArt).
-
-    It learns returns less their mean, divided by their standard deviation. When these statistics
-    move, its weights move the other way, so that no prediction changes (van Hasselt et al. 2016,
-    "Learning values across many orders of magnitude").
-    """
-
-    RATE = 0.01
-    """Share of a new rollout in the statistics, once there have been as many as 1 / RATE."""
-    SMALLEST = 0.1
-    """Lower bound of the standard deviation, in units of the learner's rewards."""
-
-    mean: Tensor
-    square: Tensor
-    std: Tensor
-    count: Tensor
-
-    def __init__(self, units: int) -> None:
-        """Take ``units`` inputs."""
-        super().__init__()
-        self.linear = nn.Linear(units, 1)
-        for name, value in {"mean": 0.0, "square": 0.0, "std": 1.0, "count": 0.0}.items():
-            self.register_buffer(name, torch.tensor(value))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, units) to returns (B, 1)."""
-        return self.linear(features) * self.std + self.mean
-
-    @torch.no_grad()
-    def fit(self, new_mean: Tensor, new_square: Tensor) -> None:
-        """Take the mean of a rollout's returns, and of their squares, in, if both are finite."""
-        if not (new_mean + new_square).isfinite():
-            return
-        self.count += 1
-        rate = (1 / self.count).clamp(min=self.RATE)
-        mean, std = self.mean.clone(), self.std.clone()
-        self.mean += rate * (new_mean - self.mean)
-        self.square += rate * (new_square - self.square)
-        self.std.copy_((self.square - self.mean**2).clamp(min=self.SMALLEST**2).sqrt())
-        self.linear.weight *= std / self.std
-        self.linear.bias.copy_((self.linear.bias * std + mean - self.mean) / self.std)
-
-
-class Actor(nn.Module):
-    """Latent to action logits, with a last layer of its own for each of S stages.
-
-    What is right on one stage may be wrong on the next, which looks the same. There the choice
-    begins anew, and no habit has to be unlearned.
-    """
-
-    def __init__(self, latent_dim: int, units: int, num_actions: int, stages: int) -> None:
-        """Start out with logits close to 0."""
-        super().__init__()
-        self.hidden = nn.Linear(latent_dim, units)
-        self.last = nn.Linear(units, stages * num_actions)
-        nn.init.orthogonal_(self.last.weight, 0.01)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, latent: Tensor, stage: Tensor) -> Tensor:
-        """(B, Z), and 1 for the present stage among zeros, (B, S), to logits (B, A)."""
-        logits = self.last(self.hidden(latent).relu()).unflatten(1, (stage.shape[1], -1))
-        return (logits * stage[:, :, None]).sum(dim=1)
 
 
 class ActorCritic(nn.Module):
@@ -260,11 +196,6 @@ def _family(gauge: str) -> str:
     return STAGE.rstrip("_") if gauge.startswith(STAGE) else gauge
 
 
-def sample(policy: Categorical, generator: torch.Generator) -> Tensor:
-    """Draw actions (B,) int64 from ``generator``; Categorical knows the global one only."""
-    return torch.multinomial(policy.probs, 1, generator=generator).squeeze(1)
-
-
 @torch.no_grad()
 def act(
     model: ActorCritic,
@@ -283,4 +214,6 @@ def act(
     obs = torch.from_numpy(np.stack(observations)).to(generator.device)
     gauges = np.stack([info.get("gauges", np.zeros(0, np.float32)) for info in infos])
     policy = model(obs, torch.from_numpy(gauges).to(generator.device)).policy
-    return cast(list[int], sample(policy, generator).tolist())
+    # Categorical knows the global generator only.
+    actions = torch.multinomial(policy.probs, 1, generator=generator)
+    return cast(list[int], actions[:, 0].tolist())

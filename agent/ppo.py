@@ -1,7 +1,7 @@
 """Learning: proximal policy optimisation with a reconstruction loss on the shared encoder."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from agent.actor_critic import ActorCritic
 from agent.credit import CreditConfig, credit
 from agent.gradients import backward
 from agent.losses import clipped_policy_loss, value_loss
+from agent.minibatches import Minibatch, minibatches
 from agent.ppo_config import PPOConfig
 from agent.ranks import Ranks
 from agent.returns import generalized_advantages
@@ -19,19 +20,6 @@ from encoders import ArtifactWeightsConfig, AutoencoderLoss, perturb
 
 class NonFiniteLossError(RuntimeError):
     """Too many losses or gradients in a row were NaN or infinite; none changed a parameter."""
-
-
-class Minibatch(NamedTuple):
-    """Samples of one optimizer step; the first D observations are also reconstructed."""
-
-    obs: Tensor  # (B, C, H, W) uint8
-    gauges: Tensor  # (B, G)
-    tracks: Tensor  # (B, U)
-    regions: Tensor  # (D, C, H, W) uint8
-    actions: Tensor  # (B,)
-    old_log_probs: Tensor  # (B,)
-    advantages: Tensor  # (B,)
-    returns: Tensor  # (B,)
 
 
 class PPO:
@@ -109,7 +97,9 @@ class PPO:
         history: list[Tensor] = []
         names: list[str] = []
         skipped = 0
-        for batch in self._minibatches(rollout, advantages, returns):
+        for batch in minibatches(
+            rollout, advantages, returns, config, has_tracks=bool(self.model.autoencoder.locator)
+        ):
             losses, metrics = self._losses(batch)
             assert losses.keys() == coefficients.keys()
             self.optimizer.zero_grad()
@@ -190,46 +180,6 @@ class PPO:
                 f"{self._skipped} minibatches in a row had a loss or gradient that is not finite, "
                 f"at last loss {loss} and gradient norm {norm}"
             )
-
-    def _minibatches(
-        self, rollout: Rollout, advantages: Tensor, returns: Tensor
-    ) -> Iterator[Minibatch]:
-        """Shuffled parts of the rollout, ``num_epochs`` times over.
-
-        Some observations are also reconstructed: those of every C-th step, which together hold
-        every frame once but for the few around an episode's end. If artifacts have no units of
-        their own, so are those with any artifact, because these are rare and hardest to learn. With
-        artifacts everywhere that is the whole rollout, C times the decoder's work. What is held out
-        is none of them. They are dealt evenly to the minibatches and stand first in each.
-        """
-        config, device = self.config, rollout.frames.device
-        indices = torch.arange(rollout.size, device=device)
-        every_frame = indices // rollout.num_envs % rollout.stack == rollout.stack - 1
-        reconstructed = every_frame
-        if not self.model.autoencoder.locator:
-            reconstructed = every_frame | rollout.any_artifact
-        reconstructed = reconstructed & ~rollout.held_out.flatten()
-        old_log_probs, actions = rollout.log_probs.flatten(), rollout.actions.flatten()
-        advantages, returns = advantages.flatten(), returns.flatten()
-        for _ in range(config.num_epochs):
-            parts = [
-                chosen[torch.randperm(len(chosen), device=device)].tensor_split(
-                    config.num_minibatches
-                )
-                for chosen in (indices[reconstructed], indices[~reconstructed])
-            ]
-            for first, rest in zip(*parts, strict=True):
-                index = torch.cat([first, rest])
-                yield Minibatch(
-                    rollout.observations(index),
-                    rollout.observation_gauges(index),
-                    rollout.observation_tracks(index),
-                    rollout.observation_regions(first),
-                    actions[index],
-                    old_log_probs[index],
-                    advantages[index],
-                    returns[index],
-                )
 
     def _losses(self, batch: Minibatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses by name, and metrics by tag, of one minibatch."""

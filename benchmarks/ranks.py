@@ -27,7 +27,7 @@ import tyro
 from rich.table import Table
 
 from agent.ppo_config import PPOConfig
-from agent.ranks import joined_ranks
+from agent.rendezvous import joined_ranks
 from benchmarks.processes import TORCHRUN, train_ours
 from benchmarks.provenance import provenance
 from experiment.allocator import keep_freed_memory

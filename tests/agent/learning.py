@@ -1,10 +1,13 @@
 """Small models, rollouts and updates, for tests of learning."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from agent.actor_critic import ActorCritic, ActorCriticConfig
 from agent.credit import CreditConfig
+from agent.minibatches import Minibatch, minibatches
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
@@ -53,6 +56,15 @@ def with_tracks(model: ActorCritic, stages: int = 0) -> Rollout:
     tracks = model.autoencoder.track(model.autoencoder.locate(obs))
     rollout.tracks = tracks.view(STEPS, ENVS, -1)
     return rollout
+
+
+def batches_of(
+    ppo: PPO, rollout: Rollout, advantages: torch.Tensor | None = None
+) -> Iterator[Minibatch]:
+    """Minibatches as an update makes them; advantages are also the returns, and 0 if left out."""
+    values = torch.zeros(rollout.num_steps, rollout.num_envs) if advantages is None else advantages
+    has_tracks = ppo.model.autoencoder.locator is not None
+    return minibatches(rollout, values, values, ppo.config, has_tracks=has_tracks)
 
 
 def snapshot(module: torch.nn.Module) -> list[torch.Tensor]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from agent.actor_critic import ActorCritic, ActorCriticConfig, ReturnHead, act
+from agent.actor_critic import ActorCritic, ActorCriticConfig, act
+from agent.heads import ReturnHead
 from encoders import AutoencoderConfig, EncoderConfig, LocatorConfig, Points
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, STAGES, obey_the_stage
 

@@ -15,7 +15,7 @@ from agent.ppo_config import PPOConfig
 from encoders import ArtifactWeightsConfig, AutoencoderConfig, EncoderConfig, LocatorConfig
 from experiment.command_line import parse
 from tests.agent.dummy import NUM_ACTIONS, OBS_SHAPE, STAGES
-from tests.agent.learning import STEPS, with_tracks
+from tests.agent.learning import STEPS, batches_of, with_tracks
 
 DEFAULT = GradientsConfig()
 LOSSES = [field.name for field in fields(GradientsConfig)]
@@ -36,7 +36,7 @@ def losses_of(model: ActorCritic) -> dict[str, torch.Tensor]:
     rollout = with_tracks(model, stages=len(STAGES) if model.config.experts > 1 else 0)
     config = PPOConfig(num_steps=STEPS, num_minibatches=1)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-    (batch,) = ppo._minibatches(rollout, rollout.rewards, rollout.rewards)
+    (batch,) = batches_of(ppo, rollout, rollout.rewards)
     return ppo._losses(batch)[0]
 
 

@@ -14,7 +14,16 @@ from agent.ppo_config import PPOConfig
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig, PerturbationConfig
 from tests.agent.dummy import OBS_SHAPE, put_regions
-from tests.agent.learning import ENVS, STEPS, make_model, make_rollout, moved, snapshot, update
+from tests.agent.learning import (
+    ENVS,
+    STEPS,
+    batches_of,
+    make_model,
+    make_rollout,
+    moved,
+    snapshot,
+    update,
+)
 
 SEPARATE = GradientsConfig(policy=("actor",), entropy=("actor",), value=("critic",))
 """The autoencoder's loss alone trains the encoder."""
@@ -132,9 +141,8 @@ def test_every_frame_is_reconstructed_once_and_every_step_learned_once_an_epoch(
     rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
     config = PPOConfig(num_steps=STEPS, num_epochs=1, num_minibatches=3)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-    zeros = torch.zeros(STEPS, ENVS)
     seen, reconstructed = [], []
-    for batch in ppo._minibatches(rollout, zeros, zeros):
+    for batch in batches_of(ppo, rollout):
         newest = batch.obs[:, -1, 0, :2].tolist()
         seen += [tuple(pair) for pair in newest]
         first = batch.obs[: len(batch.regions), :, 0, :2].flatten(0, 1).tolist()
@@ -154,8 +162,7 @@ def test_gauges_and_observations_of_a_minibatch_belong_together():
     rollout.frames[3:-1, :, 0, 1] = games.to(torch.uint8)
     config = PPOConfig(num_steps=STEPS, num_minibatches=3)
     ppo = PPO(make_model(), config, ArtifactWeightsConfig(), CreditConfig())
-    zeros = torch.zeros(STEPS, ENVS)
-    batches = list(ppo._minibatches(rollout, zeros, zeros))
+    batches = list(batches_of(ppo, rollout))
     assert sum(len(batch.obs) for batch in batches) == STEPS * ENVS
     for batch in batches:
         assert torch.equal(batch.obs[:, -1, 0, :2].float(), batch.gauges)
@@ -170,10 +177,9 @@ def test_every_observation_that_shows_an_artifact_is_reconstructed():
     rollout.frames[:, :, 0, 1] = torch.arange(ENVS, dtype=torch.uint8)
     config = PPOConfig(num_steps=STEPS, num_epochs=1, num_minibatches=3)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-    zeros = torch.zeros(STEPS, ENVS)
     reconstructed = [
         tuple(pair)
-        for batch in ppo._minibatches(rollout, zeros, zeros)
+        for batch in batches_of(ppo, rollout)
         for pair in batch.obs[: len(batch.regions), -1, 0, :2].tolist()
     ]
     every_frame = {(row, n) for row in (6, 10) for n in range(ENVS)}

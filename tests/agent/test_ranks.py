@@ -17,11 +17,12 @@ import torch
 import torch.distributed as dist
 
 from agent import ranks as module
-from agent import shared_memory
+from agent import rendezvous, shared_memory
 from agent.credit import CreditConfig
 from agent.ppo import PPO
 from agent.ppo_config import PPOConfig
-from agent.ranks import SHARED_FEWEST, LostRankError, Ranks, meet
+from agent.ranks import SHARED_FEWEST, LostRankError, Ranks
+from agent.rendezvous import meet
 from agent.rollout import Rollout
 from encoders import ArtifactWeightsConfig
 from tests.agent.dummy import put_regions
@@ -200,7 +201,7 @@ def test_ranks_meet_with_a_word_that_is_new_at_every_attempt():
 
 
 def test_a_rank_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "TIMEOUT", timedelta(seconds=0.2))
+    monkeypatch.setattr(rendezvous, "TIMEOUT", timedelta(seconds=0.2))
     store = dist.HashStore()
     store.set("hello/2", "from an earlier attempt")
     with pytest.raises(LostRankError, match="rank 1, 2 has not come"):

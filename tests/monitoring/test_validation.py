@@ -9,7 +9,16 @@ from agent.ppo_config import PPOConfig
 from encoders import ArtifactDetectorConfig, ArtifactWeightsConfig, make_finder
 from monitoring.validation import RECENT, Overfitting, validation_metrics
 from tests.agent.dummy import put_regions
-from tests.agent.learning import ENVS, STEPS, make_model, make_rollout, moved, snapshot, update
+from tests.agent.learning import (
+    ENVS,
+    STEPS,
+    batches_of,
+    make_model,
+    make_rollout,
+    moved,
+    snapshot,
+    update,
+)
 
 
 def test_the_autoencoder_learns_from_no_observation_that_is_held_out():
@@ -19,9 +28,8 @@ def test_the_autoencoder_learns_from_no_observation_that_is_held_out():
     rollout.frames[:, :, 0, 0] = torch.arange(ENVS, dtype=torch.uint8)  # whose game it is
     config = PPOConfig(num_steps=STEPS, num_minibatches=2)
     ppo = PPO(model, config, ArtifactWeightsConfig(), CreditConfig())
-    zeros = torch.zeros(STEPS, ENVS)
     drawn, seen = set(), set()
-    for batch in ppo._minibatches(rollout, zeros, zeros):
+    for batch in batches_of(ppo, rollout):
         drawn |= set(batch.obs[: len(batch.regions), 0, 0, 0].tolist())
         seen |= set(batch.obs[:, 0, 0, 0].tolist())
     assert drawn == {1, 3, 5}
