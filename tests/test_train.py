@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import imageio_ffmpeg
 import pytest
@@ -54,6 +55,22 @@ def events(run_dir: Path) -> EventAccumulator:
     log_dir = str(run_dir / "tensorboard")
     everything = {"scalars": 0, "images": 0, "histograms": 0}
     return EventAccumulator(log_dir, size_guidance=everything).Reload()
+
+
+def test_a_training_keeps_as_many_cores_busy_as_told(tmp_path: Path, monkeypatch):
+    seen: list[tuple[int, int]] = []
+
+    def parts(*arguments: Any) -> None:
+        seen.append((arguments[-1], torch.get_num_threads()))
+        raise UserError("enough")
+
+    monkeypatch.setattr(train, "make_env_parts", parts)
+    before = torch.get_num_threads()
+    try:
+        assert train.main(["--run-dir", str(tmp_path), *TINY, "--threads", "3"]) == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(3, 3)]
 
 
 def test_a_tiny_run_leaves_everything_and_evaluate_reads_it(tmp_path: Path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envs import KUNG_FU_MASTER as GAME
-from envs import EnvConfig, Projection, calibrate, make_env_parts, make_envs
+from envs import EnvConfig, Projection, calibrate, make_env_parts, make_envs, vector
 from envs.kung_fu_master.ram import KNIFE_COLOUR, SKY_COLOUR
 
 gym.register_envs(ale_py)
@@ -118,6 +118,15 @@ def test_there_are_two_parts_but_never_more_than_games():
         assert [part.num_envs for part in made] == sizes
         for part in made:
             part.close()
+
+
+@pytest.mark.parametrize(("threads", "each"), [(1, 1), (2, 1), (6, 3)])
+def test_the_parts_share_the_emulator_s_threads(
+    threads: int, each: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(vector, "make_envs", lambda _, __, size, threads: (size, threads))
+    made = make_env_parts(EnvConfig(), PROJECTION, 4, threads=threads)
+    assert made == [(2, each)] * 2
 
 
 def test_observations_stay_as_they_were_when_the_game_goes_on():
